@@ -1,0 +1,145 @@
+package conference
+
+import "time"
+
+// Command is a wish. The set is closed; every command carries its time, and ids that it needs are made by the caller.
+type Command interface{ command() }
+
+type (
+	// Create makes the conference; only the empty state accepts it. It yields conference_created twice over: at starting
+	// as conference_created, at progressing as conference_updated (api.md R1).
+	Create struct {
+		At         time.Time
+		ID         ID
+		CustomerID string
+		Type       Type // "" means Standard
+		Settings   Settings
+		DirectHash string
+	}
+	// Update changes what is not nil.
+	Update struct {
+		At    time.Time
+		Patch Patch
+	}
+	// SetDirectHash replaces the direct hash.
+	SetDirectHash struct {
+		At   time.Time
+		Hash string
+	}
+	// Join enters a participant as joining. Refused unless progressing and within limits and admission.
+	Join struct {
+		At           time.Time
+		ID           ParticipantID
+		CustomerID   string // the caller's; must be the conference's
+		CallID       string
+		ActiveflowID string
+		Name         string
+		Role         Role // "" means Member
+		Muted        bool
+		Media        Media
+	}
+	// Connected says that the participant's audio flows: joining becomes joined. Rules of Join are checked again.
+	Connected struct {
+		At time.Time
+		ID ParticipantID
+	}
+	// Leave ends a participant from its own side (hangup, lost media, refused): leaving and leaved in one step.
+	Leave struct {
+		At     time.Time
+		ID     ParticipantID
+		Reason LeaveReason
+	}
+	// Kick asks a participant out: joining or joined becomes leaving. In a final state it changes nothing.
+	Kick struct {
+		At     time.Time
+		ID     ParticipantID
+		Reason LeaveReason // "" means kicked
+	}
+	// Left says that a leaving participant's port is gone: leaving becomes leaved.
+	Left struct {
+		At time.Time
+		ID ParticipantID
+	}
+	// Terminate ends the conference. Delete also marks it deleted. Repeated, it changes nothing.
+	Terminate struct {
+		At     time.Time
+		Reason EndReason
+		Delete bool
+	}
+	// Expire is sent when a deadline has passed; it checks the deadlines of State.NextDeadline itself.
+	Expire struct{ At time.Time }
+	// Set changes what is not nil of a participant.
+	Set struct {
+		At    time.Time
+		ID    ParticipantID
+		Patch ParticipantPatch
+	}
+	// Speech reports talk detection of a joined, unmuted participant.
+	Speech struct {
+		At       time.Time
+		ID       ParticipantID
+		Speaking bool
+	}
+	// Digit reports a key press of a joined participant.
+	Digit struct {
+		At    time.Time
+		ID    ParticipantID
+		Digit string
+	}
+	// Check is a round of the health check with its evidence by participant (api.md R10).
+	Check struct {
+		At       time.Time
+		Evidence map[ParticipantID]Evidence
+	}
+	// Recover ends what a dead process left behind: participants leave with reason lost, a connect conference with
+	// somebody in it terminates, a terminating one gets to its end, a permanent one stays progressing.
+	Recover struct{ At time.Time }
+)
+
+// Patch of a conference; nil keeps the value.
+type Patch struct {
+	Name, Detail           *string
+	Data                   *[]byte // JSON object
+	Timeout                *time.Duration
+	PreFlowID, PostFlowID  *string
+	MaxParticipants        *int
+	Admission              *Admission
+	DialIn                 *string
+	MuteNewcomers          *bool
+	PIN, ModeratorPIN      *string
+	EndOnModeratorLeave    *bool
+	EntryTone, WaitMusic   *string
+	RecordingNotice, Video *string
+}
+
+// ParticipantPatch of a participant; nil keeps the value.
+type ParticipantPatch struct {
+	Name              *string
+	Role              *Role
+	Muted, Deaf, Held *bool
+	Volume            *int // dB, -30..30
+	Media             *Media
+}
+
+// Evidence is what is known of a participant's leg at a health check. Unknown is not failing.
+type Evidence struct {
+	CallEnded bool          // signalling says that the call is over
+	Silence   time.Duration // since the last packet; 0 when media flows, negative when unknown
+	MediaFree bool          // no media is expected (hold, inactive, recvonly leg)
+}
+
+func (Create) command()        {}
+func (Update) command()        {}
+func (SetDirectHash) command() {}
+func (Join) command()          {}
+func (Connected) command()     {}
+func (Leave) command()         {}
+func (Kick) command()          {}
+func (Left) command()          {}
+func (Terminate) command()     {}
+func (Expire) command()        {}
+func (Set) command()           {}
+func (Speech) command()        {}
+func (Digit) command()         {}
+func (Check) command()         {}
+func (Recover) command()       {}

@@ -1,0 +1,109 @@
+package conference
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// ID is the UUID of a conference; ParticipantID that of a participant (the API's conferencecall id).
+type (
+	ID            string
+	ParticipantID string
+)
+
+// Status of a conference. It only moves forward.
+type Status string
+
+// The states of a conference.
+const (
+	Starting    Status = "starting"
+	Progressing Status = "progressing"
+	Terminating Status = "terminating"
+	Terminated  Status = "terminated"
+)
+
+// Type of a conference.
+type Type string
+
+// The types of a conference.
+const (
+	Standard Type = "conference" // lives with any number of participants until it is ended
+	Connect  Type = "connect"    // exactly two; ends when one leaves
+)
+
+// Admission says who may enter.
+type Admission string
+
+// The admissions.
+const (
+	Open             Admission = "open"
+	WaitForModerator Admission = "wait_for_moderator"
+	Lobby            Admission = "lobby"
+	Locked           Admission = "locked"
+)
+
+// EndReason says why a conference ended.
+type EndReason string
+
+// The reasons for the end of a conference.
+const (
+	EndDeleted       EndReason = "deleted"        // DELETE
+	EndTimeout       EndReason = "timeout"        // its deadline
+	EndTerminated    EndReason = "terminated"     // POST …/terminate
+	EndPeerLeft      EndReason = "peer_left"      // connect: the other one left
+	EndModeratorLeft EndReason = "moderator_left" // end_on_moderator_leave
+	EndInterrupted   EndReason = "interrupted"    // the server died under a connect conference
+)
+
+// Conference is the record. Values are copied, never shared.
+type Conference struct {
+	ID         ID
+	CustomerID string
+	Type       Type
+	Status     Status
+	Settings
+	DirectHash  string   // 12 hex digits without the prefix; "" after the end
+	Joined      []string // ids of joined participants in join order
+	Recordings  History
+	Transcribes History
+	Count       int // participants that are not leaved
+	EndReason   EndReason
+	Times
+}
+
+// Settings is what POST and PUT set.
+type Settings struct {
+	Name, Detail          string
+	Data                  json.RawMessage // object; nil means {}
+	Timeout               time.Duration   // whole seconds, 0 for none
+	PreFlowID, PostFlowID string          // UUID or ""
+	MaxParticipants       int             // 0: no limit but the server's
+	Admission             Admission
+	DialIn                string // alias or number; unique; "" for none
+	MuteNewcomers         bool
+	PIN, ModeratorPIN     string // write only
+	EndOnModeratorLeave   bool
+	EntryTone             string
+	WaitMusic             string
+	RecordingNotice       string
+	Video                 string
+}
+
+// History is the active id, "" for none, and all ids in start order.
+type History struct {
+	Active string
+	All    []string
+}
+
+// Times of a conference in UTC; zero when it has not happened.
+type Times struct {
+	Created, Updated, Ended, Deleted time.Time
+}
+
+// Deadline returns when the conference times out, zero for never: creation plus timeout (api.md R8).
+func (c *Conference) Deadline() time.Time {
+	if c.Timeout <= 0 || c.Status == Terminated {
+		return time.Time{}
+	}
+	return c.Created.Add(c.Timeout)
+}

@@ -1,0 +1,73 @@
+package conference
+
+import "time"
+
+// ParticipantStatus of a participant. It only moves forward.
+type ParticipantStatus string
+
+// The states of a participant.
+const (
+	Joining ParticipantStatus = "joining"
+	Joined  ParticipantStatus = "joined"
+	Leaving ParticipantStatus = "leaving"
+	Leaved  ParticipantStatus = "leaved"
+)
+
+// Role of a participant.
+type Role string
+
+// The roles.
+const (
+	Moderator Role = "moderator"
+	Member    Role = "participant"
+	Listener  Role = "listener" // hears, is not heard
+)
+
+// LeaveReason says why a participant left.
+type LeaveReason string
+
+// The reasons for a leave. The conference's own end reasons are used too when it ends under the participant.
+const (
+	LeftHangup        LeaveReason = "hangup"        // hung up by itself
+	LeftKicked        LeaveReason = "kicked"        // DELETE
+	LeftTerminated    LeaveReason = "terminated"    // the conference was deleted or terminated
+	LeftTimeout       LeaveReason = "timeout"       // the conference timed out
+	LeftPeer          LeaveReason = "peer_left"     // connect: the other one left
+	LeftMediaTimeout  LeaveReason = "media_timeout" // no media for too long
+	LeftCallEnded     LeaveReason = "call_ended"    // its call is gone
+	LeftMaxDuration   LeaveReason = "max_duration"  // 24 h
+	LeftRefused       LeaveReason = "refused"       // the join did not come about (pre-flow, rule, media)
+	LeftLost          LeaveReason = "lost"          // the server or node died under it
+	LeftModeratorGone LeaveReason = "moderator_left"
+)
+
+// Participant is the record. Values are copied, never shared.
+type Participant struct {
+	ID                          ParticipantID
+	CustomerID                  string
+	ConferenceID                ID
+	CallID                      string
+	ActiveflowID                string
+	Status                      ParticipantStatus
+	Name                        string
+	Role                        Role
+	Muted, Deaf, Held, Speaking bool
+	Volume                      int // dB
+	Media                       Media
+	LeaveReason                 LeaveReason
+	Failures                    int // consecutive failed health checks; not in the API
+	ParticipantTimes
+}
+
+// Media describes the leg for the API.
+type Media struct {
+	Kind    string `json:"kind"`    // "sip" or "webrtc"
+	Codec   string `json:"codec"`   // encoding name, "" until negotiated
+	Address string `json:"address"` // masked
+	Video   bool   `json:"video"`
+}
+
+// ParticipantTimes in UTC; zero when it has not happened.
+type ParticipantTimes struct {
+	Created, Updated, Joined, Leaving, Leaved time.Time
+}
