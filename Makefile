@@ -1,0 +1,59 @@
+# Parley. Every target installs what it lacks by itself: Debian packages through scripts/need, Go tools into .tools.
+
+SHELL := /bin/bash
+TOOLS := $(CURDIR)/.tools
+GOFUMPT := $(TOOLS)/gofumpt-v0.10.0
+STATICCHECK := $(TOOLS)/staticcheck-v0.8.2
+GOVULNCHECK := $(TOOLS)/govulncheck-latest
+ARGS ?= --dev
+TESTFLAGS ?=
+
+.PHONY: run build test check fmt bench fuzz clean
+
+## run: start the server with embedded defaults (ARGS="--dev" unless given)
+run: build
+	@exec ./bin/parley serve $(ARGS)
+
+## build: bin/parley, one binary, libopus inside
+build:
+	@scripts/need libopus-dev
+	@mkdir -p bin
+	go build -trimpath -o bin/parley ./cmd/parley
+
+## test: all tests under the race detector, with real phones
+test:
+	@scripts/need libopus-dev sip-tester baresip-core sox flite espeak-ng ffmpeg
+	go build -trimpath -o bin/parley ./cmd/parley
+	go test -race -timeout 30m $(TESTFLAGS) ./...
+
+## check: format, vet, lint, architecture, vulnerabilities
+check: $(GOFUMPT) $(STATICCHECK) $(GOVULNCHECK)
+	@scripts/need libopus-dev
+	@out=$$($(GOFUMPT) -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofumpt: run 'make fmt' for:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	$(STATICCHECK) ./...
+	go test -count=1 ./internal/arch
+	@scripts/vulncheck $(GOVULNCHECK)
+
+## fmt: format all Go files
+fmt: $(GOFUMPT)
+	$(GOFUMPT) -w $$(git ls-files '*.go')
+
+## bench: the figures that README quotes
+bench: build
+	@scripts/need sip-tester
+	@scripts/bench
+
+## fuzz: each fuzz target for FUZZTIME (default 20s)
+fuzz:
+	@scripts/fuzz
+
+clean:
+	rm -rf bin .tools
+
+$(GOFUMPT):
+	@scripts/tool mvdan.cc/gofumpt@v0.10.0 gofumpt $@
+$(STATICCHECK):
+	@scripts/tool honnef.co/go/tools/cmd/staticcheck@v0.8.2 staticcheck $@
+$(GOVULNCHECK):
+	@scripts/tool golang.org/x/vuln/cmd/govulncheck@latest govulncheck $@

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// invalid says which key is wrong, with what, and what it wants.
+func invalid(key, value, want string) error {
+	return fmt.Errorf("setting %s is %q: %s", key, value, want)
+}
+
+// Check returns the first setting that cannot work, with what to write instead.
+func (c *Config) Check() error {
+	for _, a := range []struct{ key, addr string }{{"http", c.HTTP}, {"sip", c.SIP}, {"admin", c.Admin}} {
+		if err := checkAddr(c.Dev, a.key, a.addr); err != nil {
+			return err
+		}
+	}
+	ip, _, _, err := c.Media()
+	if err != nil {
+		return err
+	}
+	if c.Dev && !ip.IsLoopback() {
+		return invalid("media.ip", ip.String(), "--dev is for loopback addresses only: leave out --dev to be reachable from outside")
+	}
+	if n := len(c.AccessKey); n > 0 && n < 16 {
+		return fmt.Errorf("setting access_key has %d characters: want 16 or more", n)
+	}
+	if c.Data == "" {
+		return invalid("data", "", "want a folder")
+	}
+	return c.checkFigures()
+}
+
+func checkAddr(dev bool, key, addr string) error {
+	if addr == "" && key == "admin" {
+		return nil
+	}
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return invalid(key, addr, "want IP:PORT, for example 127.0.0.1:8080")
+	}
+	if dev && !at.Addr().IsLoopback() {
+		return invalid(key, addr, "--dev is for loopback addresses only: leave out --dev to be reachable from outside")
+	}
+	return nil
+}
+
+func (c *Config) checkFigures() error {
+	var level slog.Level
+	switch {
+	case level.UnmarshalText([]byte(c.Log.Level)) != nil:
+		return invalid("log.level", c.Log.Level, "want debug, info, warn or error")
+	case c.Log.Format != "text" && c.Log.Format != "json":
+		return invalid("log.format", c.Log.Format, "want text or json")
+	case c.Limits.MediaBusy <= 0 || c.Limits.MediaBusy > 1:
+		return invalid("limits.media_busy", fmt.Sprint(c.Limits.MediaBusy), "want a share above 0 and at most 1")
+	case c.Room.MaxParticipants < 1:
+		return invalid("room.max_participants", fmt.Sprint(c.Room.MaxParticipants), "want 1 or more")
+	case c.Room.HealthRetries < 0:
+		return invalid("room.health_retries", fmt.Sprint(c.Room.HealthRetries), "want 0 or more")
+	case c.Limits.Calls < 0:
+		return invalid("limits.calls", fmt.Sprint(c.Limits.Calls), "want 0 (no limit) or more")
+	case c.API.RateAddress < 0 || c.API.RateCustomer < 0:
+		return invalid("api.rate_per_address, api.rate_per_customer", "negative", "want 0 (no limit) or more")
+	}
+	for key, d := range c.durations() {
+		if d <= 0 {
+			return invalid(key, d.String(), "want a time above zero, for example 5s")
+		}
+	}
+	return nil
+}
+
+// portRange reads LOW-HIGH with room for at least one pair of an even and an odd port.
+func portRange(text string) (low, high uint16, err error) {
+	a, b, ok := strings.Cut(text, "-")
+	lo, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
+	hi, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	if !ok || err1 != nil || err2 != nil || lo < 1024 || hi <= lo {
+		return 0, 0, invalid("media.ports", text, "want LOW-HIGH, both between 1024 and 65535, for example 20000-29999")
+	}
+	return uint16(lo), uint16(hi), nil
+}

@@ -1,0 +1,103 @@
+// Package config is one struct with every setting and its default, and the way to fill it: defaults, then the file, then
+// PARLEY_… variables, then flags. It checks everything and starts nothing; only package server reads it.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is every setting. The key tag is the setting's name in the file (dots are levels) and, upper-cased with
+// underscores after PARLEY_, in the environment; the flag tag is its flag, where it has one; doc is one line of why.
+type Config struct {
+	Dev   bool   `key:"dev" flag:"dev" doc:"for trying out on one machine: anonymous joins and calls, loopback targets; loopback addresses only"`
+	Data  string `key:"data" flag:"data" doc:"folder of the database, recordings and the first access key"`
+	HTTP  string `key:"http" flag:"http" doc:"address of API and console"`
+	Admin string `key:"admin" flag:"admin" doc:"address of /healthz, /readyz and /metrics; empty: on the HTTP address"`
+	SIP   string `key:"sip" flag:"sip" doc:"address of SIP over UDP and TCP"`
+
+	AccessKey string `key:"access_key" secret:"true" doc:"first customer's access key of a new store, 16 or more characters; empty: one is made"`
+
+	MediaIP    string `key:"media.ip" flag:"media-ip" doc:"address of RTP sockets, as written into SDP; empty: that of sip"`
+	MediaPorts string `key:"media.ports" flag:"media-ports" doc:"range of RTP ports, LOW-HIGH"`
+
+	API     API
+	Room    Room
+	Session Session
+	Limits  Limits
+	Log     Log
+}
+
+// API settings.
+type API struct {
+	TimeoutCompat bool          `key:"api.timeout_compat" doc:"take conference timeouts of 1-59 s as 24 h, as VoIPBIN does, instead of refusing them"`
+	RateAddress   float64       `key:"api.rate_per_address" doc:"requests per second of one client address; 0: no limit"`
+	RateCustomer  float64       `key:"api.rate_per_customer" doc:"requests per second of one customer; 0: no limit"`
+	Timeout       time.Duration `key:"api.timeout" doc:"longest time to read a request"`
+}
+
+// Room settings.
+type Room struct {
+	MaxParticipants int           `key:"room.max_participants" doc:"most participants of one conference"`
+	MaxAge          time.Duration `key:"room.max_age" doc:"longest stay of one participant"`
+	LeavingDeadline time.Duration `key:"room.leaving_deadline" doc:"longest time that a participant stays leaving"`
+	HealthInterval  time.Duration `key:"room.health_interval" doc:"time between health checks of participants"`
+	MediaTimeout    time.Duration `key:"room.media_timeout" doc:"silence on the wire that a health check counts as a failure"`
+	HealthRetries   int           `key:"room.health_retries" doc:"failed health checks that are forgiven"`
+}
+
+// Session settings of SIP.
+type Session struct {
+	Expires    time.Duration `key:"sip_session.expires" doc:"Session-Expires that we ask for (RFC 4028)"`
+	MinExpires time.Duration `key:"sip_session.min" doc:"smallest Session-Expires that we accept (RFC 4028 Min-SE)"`
+	NonceLife  time.Duration `key:"sip_session.nonce_life" doc:"how long a digest nonce is good for"`
+	Realm      string        `key:"sip_session.realm" doc:"realm of digest authentication"`
+}
+
+// Limits of the node.
+type Limits struct {
+	Calls     int     `key:"limits.calls" doc:"most calls at once; 0: as many as the media loops carry"`
+	MediaBusy float64 `key:"limits.media_busy" doc:"share of a media loop's time above which new calls get 503"`
+}
+
+// Log settings.
+type Log struct {
+	Level  string `key:"log.level" doc:"debug, info, warn or error"`
+	Format string `key:"log.format" doc:"text or json"`
+}
+
+// Default returns the settings that need nothing else.
+func Default() Config {
+	return Config{
+		Data:       "./data",
+		HTTP:       "127.0.0.1:8080",
+		SIP:        "127.0.0.1:5060",
+		MediaPorts: "20000-29999",
+		API:        API{Timeout: 30 * time.Second},
+		Room: Room{
+			MaxParticipants: 2000, MaxAge: 24 * time.Hour, LeavingDeadline: 5 * time.Second,
+			HealthInterval: 5 * time.Second, MediaTimeout: 5 * time.Second, HealthRetries: 2,
+		},
+		Session: Session{Expires: 30 * time.Minute, MinExpires: 90 * time.Second, NonceLife: 5 * time.Minute, Realm: "parley"},
+		Limits:  Limits{MediaBusy: 0.75},
+		Log:     Log{Level: "info", Format: "text"},
+	}
+}
+
+// Media returns the address and the port range of RTP.
+func (c *Config) Media() (ip netip.Addr, low, high uint16, err error) {
+	text := c.MediaIP
+	if text == "" {
+		at, err := netip.ParseAddrPort(c.SIP)
+		if err != nil {
+			return ip, 0, 0, invalid("sip", c.SIP, "want IP:PORT, for example 127.0.0.1:5060")
+		}
+		text = at.Addr().String()
+	}
+	ip, err = netip.ParseAddr(text)
+	if err != nil || ip.IsUnspecified() {
+		return ip, 0, 0, invalid("media.ip", text, "want the address that phones send audio to, for example 192.0.2.10")
+	}
+	low, high, err = portRange(c.MediaPorts)
+	return ip, low, high, err
+}
