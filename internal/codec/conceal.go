@@ -2,16 +2,18 @@ package codec
 
 // concealer hides lost packets of a waveform codec: it repeats the last pitch periods of what was heard, as ITU-T G.711
 // Appendix I does, fades them to silence within 60 ms, and blends back into the next packet. Unlike the appendix it adds no
-// delay: the step between the last sample heard and the first one made up is faded out after the event.
+// delay: the jump from the last sample heard to the first one made up is faded out after the event.
 type concealer struct {
-	unit    int // samples in 1/8 ms: 1 at 8 kHz, 2 at 16 kHz
-	history [historyUnits * maxUnit]int16
-	loop    [loopPeriods * maxPitch * maxUnit]int16 // the periods that are being repeated
-	looped  int                                     // samples in loop
-	pitch   int                                     // samples of one period
-	at      int                                     // next sample in loop
-	lost    int                                     // samples made up since the last packet
-	step    int32                                   // size of the jump from the last sample heard to the first of loop
+	unit     int                                     // samples in 1/8 ms: 1 at 8 kHz, 2 at 16 kHz
+	history  [historyUnits * maxUnit]int16           // what was played last
+	source   [historyUnits * maxUnit]int16           // the history when the loss began
+	loop     [loopPeriods * maxPitch * maxUnit]int16 // the periods that are being repeated
+	looped   int                                     // samples in loop
+	pitch    int                                     // samples of one period
+	at       int                                     // next sample in loop
+	lost     int                                     // samples made up since the last packet
+	jump     int32                                   // what is missing between the sample before and the loop
+	jumpLeft int                                     // samples over which jump still fades
 }
 
 // All in units of 1/8 ms, the figures of G.711 Appendix I: pitch of 66 to 200 Hz, correlation over 20 ms.
@@ -22,7 +24,7 @@ const (
 	window       = 160
 	loopPeriods  = 3
 	historyUnits = loopPeriods*maxPitch + maxPitch/4
-	steady       = 10 * 8 // at full level for 10 ms
+	steady       = 10 * 8 // full level for 10 ms
 	faded        = 60 * 8 // silent after 60 ms
 	blendFirst   = 4 * 8  // blend back over 4 ms, and 4 more for each 10 ms lost
 	blendMost    = 10 * 8 // but no longer than this
@@ -30,14 +32,44 @@ const (
 
 func newConcealer(rate int) concealer { return concealer{unit: rate / 8000} }
 
-// received takes the samples of a good packet into the history; the first ones after a loss are blended in place.
+// Recover reports false: these codecs carry no redundancy.
+func (c *concealer) Recover([]int16, []byte) bool { return false }
+
+// Reset forgets what was heard: until the next packet, Conceal gives silence.
+func (c *concealer) Reset() { *c = concealer{unit: c.unit} }
+
+// Conceal makes up the samples of a lost packet.
+func (c *concealer) Conceal(dst []int16) {
+	if c.lost == 0 {
+		c.start()
+	}
+	c.makeUp(dst)
+	c.lost = min(c.lost+len(dst), faded*c.unit)
+	c.remember(dst)
+}
+
+// received takes the samples of a good packet into the history. The first ones after a loss are blended in place with the
+// continuation of what was made up.
 func (c *concealer) received(frame []int16) {
 	if c.lost > 0 {
 		c.blend(frame)
-		c.lost, c.looped = 0, 0
+		c.lost = 0
 	}
 	c.remember(frame)
 }
+
+func (c *concealer) blend(frame []int16) {
+	var made [blendMost * maxUnit]int16
+	over := min(blendFirst+c.lost/c.unit/10*4, blendMost) * c.unit
+	over = min(over, len(frame))
+	c.makeUp(made[:over])
+	for i, old := range made[:over] {
+		a, b := int(old), int(frame[i])
+		frame[i] = int16(a + (b-a)*(i+1)/(over+1))
+	}
+}
+
+func (c *concealer) past() []int16 { return c.history[:historyUnits*c.unit] }
 
 func (c *concealer) remember(frame []int16) {
 	past := c.past()
@@ -49,21 +81,8 @@ func (c *concealer) remember(frame []int16) {
 	copy(past[len(past)-len(frame):], frame)
 }
 
-func (c *concealer) past() []int16 { return c.history[:historyUnits*c.unit] }
-
-// Conceal makes up the samples of a lost packet.
-func (c *concealer) Conceal(dst []int16) {
-	c.makeUp(dst)
-	c.lost += len(dst)
-	c.remember(dst)
-}
-
-// makeUp writes the continuation of the loop, with its fading, without counting it as lost.
+// makeUp writes the continuation of the loop from the lost-th sample on, faded.
 func (c *concealer) makeUp(dst []int16) {
-	if c.lost == 0 && c.looped == 0 {
-		c.start()
-	}
-	fadeIn := int32(c.pitch / 4)
 	for i := range dst {
 		n := c.lost + i
 		gain := c.gain(n)
@@ -75,10 +94,11 @@ func (c *concealer) makeUp(dst []int16) {
 			c.lengthen()
 		}
 		v := int32(c.loop[c.at])
-		if int32(n) < fadeIn {
-			v += c.step * (fadeIn - int32(n)) / fadeIn
+		if c.jumpLeft > 0 {
+			v += c.jump * int32(c.jumpLeft) / int32(c.pitch/4+1)
+			c.jumpLeft--
 		}
-		dst[i] = saturate(v * gain >> 15)
+		dst[i] = saturate(int32(int64(v) * int64(gain) >> 15))
 		if c.at++; c.at == c.looped {
 			c.at = 0
 		}
@@ -86,7 +106,7 @@ func (c *concealer) makeUp(dst []int16) {
 }
 
 // gain is the fade at the n-th lost sample, 1<<15 for no change.
-func (c *concealer) gain(n int) int32 {
+func (c *concealer) gain(n int) int {
 	from, to := steady*c.unit, faded*c.unit
 	switch {
 	case n < from:
@@ -94,46 +114,71 @@ func (c *concealer) gain(n int) int32 {
 	case n >= to:
 		return 0
 	}
-	return int32((to - n) << 15 / (to - from))
+	return (to - n) << 15 / (to - from)
 }
 
-// start finds the pitch and makes the loop of one period. The jump at its begin is noted rather than smoothed, because what
-// came before has been played.
+// start keeps the history and makes a loop of its last period.
 func (c *concealer) start() {
+	c.source = c.history
 	past := c.past()
-	c.pitch = c.findPitch(past)
-	c.looped, c.at = 0, 0
+	c.pitch = findPitch(past, c.unit)
 	c.fill(1)
-	n := len(past)
-	c.step = int32(past[n-1]) - int32(past[n-1-c.pitch])
+	c.at = 0
+	c.leap(int32(past[len(past)-1]) - int32(past[len(past)-1-c.pitch]))
 }
 
-// lengthen adds a period to the loop, so that a long loss does not buzz. The place in the period stays.
+// lengthen adds an earlier period to the loop, so that a long loss does not buzz. The place in the period stays.
 func (c *concealer) lengthen() {
-	periods := c.looped/c.pitch + 1
-	if periods > loopPeriods {
-		return
-	}
+	was := int32(c.loop[c.at])
 	c.at %= c.pitch
-	c.fill(periods)
+	c.fill(c.looped/c.pitch + 1)
+	c.leap(was - int32(c.loop[c.at]))
 }
 
-// fill builds the loop of the last periods, its end blended into what came before its begin so that it can repeat.
+func (c *concealer) leap(jump int32) { c.jump, c.jumpLeft = jump, c.pitch/4 }
+
+// fill makes the loop of the last periods heard, its end blended into what came before its begin so that it can repeat.
 func (c *concealer) fill(periods int) {
-	past := c.past()
-	if periods > 1 {
-		// What was made up since has moved the history on; the periods of the first loop are still there, further back.
-		past = past[:len(past)-min(c.lost, len(past)-historyNeeded(periods, c.pitch))]
-	}
+	heard := c.source[:historyUnits*c.unit]
 	c.looped = periods * c.pitch
-	from := len(past) - c.looped
-	copy(c.loop[:c.looped], past[from:])
+	from := len(heard) - c.looped
+	copy(c.loop[:c.looped], heard[from:])
 	over := c.pitch / 4
-	for i := range over {
-		at := c.looped - over + i
-		a, b := int32(c.loop[at]), int32(past[from-over+i])
-		c.loop[at] = int16(a + (b-a)*int32(i+1)/int32(over+1))
+	end := c.loop[c.looped-over : c.looped]
+	for i := range end {
+		a, b := int(end[i]), int(heard[from-over+i])
+		end[i] = int16(a + (b-a)*(i+1)/(over+1))
 	}
 }
 
-func historyNeeded(periods, pitch int) int { return periods*pitch + pitch/4 }
+// findPitch returns the period in samples at which the end of past resembles what came before it most. A coarse search on
+// every second unit comes first, as in the appendix, then a fine one around its best.
+func findPitch(past []int16, unit int) int {
+	coarse := 2 * unit
+	best := searchPitch(past, minPitch*unit, maxPitch*unit, coarse, unit)
+	return searchPitch(past, max(best-coarse+1, minPitch*unit), min(best+coarse-1, maxPitch*unit), 1, unit)
+}
+
+func searchPitch(past []int16, from, to, step, unit int) int {
+	recent := past[len(past)-window*unit:]
+	best, bestScore := from, -1.0
+	for lag := from; lag <= to; lag += step {
+		before := past[len(past)-window*unit-lag:]
+		var product, energy int64
+		for i := 0; i < len(recent); i += step {
+			a, b := int64(recent[i]), int64(before[i])
+			product += a * b
+			energy += b * b
+		}
+		if product <= 0 {
+			continue
+		}
+		// Ordered by correlation over the root of the energy, without the root.
+		if score := float64(product) * float64(product) / float64(energy); score > bestScore {
+			best, bestScore = lag, score
+		}
+	}
+	return best
+}
+
+func saturate(v int32) int16 { return int16(min(max(v, -1<<15), 1<<15-1)) }
