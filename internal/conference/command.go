@@ -6,8 +6,8 @@ import "time"
 type Command interface{ command() }
 
 type (
-	// Create makes the conference; only the empty state accepts it. It yields conference_created twice over: at starting
-	// as conference_created, at progressing as conference_updated (api.md R1).
+	// Create makes the conference; only the empty state accepts it. It yields conference_created at starting and
+	// conference_updated at progressing.
 	Create struct {
 		At         time.Time
 		ID         ID
@@ -16,12 +16,12 @@ type (
 		Settings   Settings
 		DirectHash string
 	}
-	// Update changes what is not nil.
+	// Update changes what is not nil. Values that are as they were yield nothing.
 	Update struct {
 		At    time.Time
 		Patch Patch
 	}
-	// SetDirectHash replaces the direct hash.
+	// SetDirectHash replaces the direct hash: 12 lower-case hex digits.
 	SetDirectHash struct {
 		At   time.Time
 		Hash string
@@ -38,16 +38,18 @@ type (
 		Muted        bool
 		Media        Media
 	}
-	// Connected says that the participant's audio flows: joining becomes joined. Rules of Join are checked again.
+	// Connected says that the participant's audio flows: joining becomes joined. The rules of Join are checked again; when they
+	// refuse, the caller ends the participant with Leave and LeftRefused.
 	Connected struct {
 		At time.Time
 		ID ParticipantID
 	}
-	// Leave ends a participant from its own side (hangup, lost media, refused): leaving and leaved in one step.
+	// Leave ends a participant from its own side (hangup, lost media, refused): leaving and leaved in one step. Of a
+	// participant that is not there any more it changes nothing.
 	Leave struct {
 		At     time.Time
 		ID     ParticipantID
-		Reason LeaveReason
+		Reason LeaveReason // "" means hangup
 	}
 	// Kick asks a participant out: joining or joined becomes leaving. In a final state it changes nothing.
 	Kick struct {
@@ -55,15 +57,15 @@ type (
 		ID     ParticipantID
 		Reason LeaveReason // "" means kicked
 	}
-	// Left says that a leaving participant's port is gone: leaving becomes leaved.
+	// Left says that a leaving participant's port is gone: leaving becomes leaved. Repeated, it changes nothing.
 	Left struct {
 		At time.Time
 		ID ParticipantID
 	}
-	// Terminate ends the conference. Delete also marks it deleted. Repeated, it changes nothing.
+	// Terminate ends the conference. Delete also marks it deleted, even when it has ended before. Repeated, it changes nothing.
 	Terminate struct {
 		At     time.Time
-		Reason EndReason
+		Reason EndReason // "" means deleted or terminated, as Delete says
 		Delete bool
 	}
 	// Expire is sent when a deadline has passed; it checks the deadlines of State.NextDeadline itself.
@@ -74,22 +76,18 @@ type (
 		ID    ParticipantID
 		Patch ParticipantPatch
 	}
-	// Speech reports talk detection of a joined, unmuted participant.
+	// Speech reports talk detection of a joined participant that can be heard; of any other it changes nothing, because media
+	// facts may be older than the change that silenced their source.
 	Speech struct {
 		At       time.Time
 		ID       ParticipantID
 		Speaking bool
 	}
-	// Digit reports a key press of a joined participant.
+	// Digit reports a key press (0-9, *, #, A-D) of a joined participant; of any other it changes nothing.
 	Digit struct {
 		At    time.Time
 		ID    ParticipantID
 		Digit string
-	}
-	// Check is a round of the health check with its evidence by participant (api.md R10).
-	Check struct {
-		At       time.Time
-		Evidence map[ParticipantID]Evidence
 	}
 	// Recover ends what a dead process left behind: participants leave with reason lost, a connect conference with
 	// somebody in it terminates, a terminating one gets to its end, a permanent one stays progressing.
@@ -121,13 +119,6 @@ type ParticipantPatch struct {
 	Media             *Media
 }
 
-// Evidence is what is known of a participant's leg at a health check. Unknown is not failing.
-type Evidence struct {
-	CallEnded bool          // signalling says that the call is over
-	Silence   time.Duration // since the last packet; 0 when media flows, negative when unknown
-	MediaFree bool          // no media is expected (hold, inactive, recvonly leg)
-}
-
 func (Create) command()        {}
 func (Update) command()        {}
 func (SetDirectHash) command() {}
@@ -141,5 +132,4 @@ func (Expire) command()        {}
 func (Set) command()           {}
 func (Speech) command()        {}
 func (Digit) command()         {}
-func (Check) command()         {}
 func (Recover) command()       {}

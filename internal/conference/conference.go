@@ -55,38 +55,39 @@ const (
 	EndInterrupted   EndReason = "interrupted"    // the server died under a connect conference
 )
 
-// Conference is the record. Values are copied, never shared.
+// Conference is the record. It may be copied freely: slices in it are replaced, never written to. Its JSON is the store's form,
+// complete with the PINs; Resource is the API's.
 type Conference struct {
 	ID         ID
 	CustomerID string
 	Type       Type
 	Status     Status
 	Settings
-	DirectHash  string   // 12 hex digits without the prefix; "" after the end
-	Joined      []string // ids of joined participants in join order
+	DirectHash  string   // 12 hex digits without the prefix; "" as soon as the conference is terminating
+	Joined      []string // ids of participants that have joined and not leaved, in join order
 	Recordings  History
 	Transcribes History
-	Count       int // participants that are not leaved
+	Count       int // participants that are not leaved; follows participant events, see State.Apply
 	EndReason   EndReason
 	Times
 }
 
-// Settings is what POST and PUT set.
+// Settings is what POST and PUT set. Lengths are in characters.
 type Settings struct {
-	Name, Detail          string
-	Data                  json.RawMessage // object; nil means {}
-	Timeout               time.Duration   // whole seconds, 0 for none
+	Name, Detail          string          // at most 255 and 4096
+	Data                  json.RawMessage // object of at most 64 KiB; nil means {}
+	Timeout               time.Duration   // whole seconds, 0 for none, at most 2^31-1 s
 	PreFlowID, PostFlowID string          // UUID or ""
 	MaxParticipants       int             // 0: no limit but the server's
 	Admission             Admission
 	DialIn                string // alias or number; unique; "" for none
 	MuteNewcomers         bool
-	PIN, ModeratorPIN     string // write only
+	PIN, ModeratorPIN     string // up to 16 digits, write only
 	EndOnModeratorLeave   bool
 	EntryTone             string
 	WaitMusic             string
-	RecordingNotice       string
-	Video                 string
+	RecordingNotice       string // none, announce, press_1
+	Video                 string // off, on
 }
 
 // History is the active id, "" for none, and all ids in start order.
@@ -100,7 +101,8 @@ type Times struct {
 	Created, Updated, Ended, Deleted time.Time
 }
 
-// Deadline returns when the conference times out, zero for never: creation plus timeout (api.md R8).
+// Deadline returns when the conference times out, zero for never: creation plus timeout, as the last
+// update has it.
 func (c *Conference) Deadline() time.Time {
 	if c.Timeout <= 0 || c.Status == Terminated {
 		return time.Time{}

@@ -41,7 +41,7 @@ const (
 	LeftModeratorGone LeaveReason = "moderator_left"
 )
 
-// Participant is the record. Values are copied, never shared.
+// Participant is the record. Values are copied, never shared. Its JSON is the store's form; Resource is the API's.
 type Participant struct {
 	ID                          ParticipantID
 	CustomerID                  string
@@ -55,7 +55,6 @@ type Participant struct {
 	Volume                      int // dB
 	Media                       Media
 	LeaveReason                 LeaveReason
-	Failures                    int // consecutive failed health checks; not in the API
 	ParticipantTimes
 }
 

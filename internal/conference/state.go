@@ -1,6 +1,9 @@
 package conference
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Event is a fact: the new value of the conference or of one participant, under the type that the log gives it. Exactly one of
 // Conference and Participant is set.
@@ -27,7 +30,7 @@ const (
 	ConferencecallDigitReceived = "conferencecall_digit_received"
 )
 
-// Limits bound what the rules accept; every figure comes from the configuration.
+// Limits bound what the rules accept; every figure comes from the configuration. Zero means no limit.
 type Limits struct {
 	MaxParticipants int           // per conference, whatever its own setting
 	MaxAge          time.Duration // of a participant; 24 h
@@ -43,4 +46,76 @@ type State struct {
 	Conference   Conference
 	Participants []Participant
 	Limits       Limits
+
+	recent []ParticipantID // the last that leaved, so that a late command can be told from a wrong one; never written in place
+}
+
+// recentMax bounds State.recent. Commands that race with a leave come within moments of it.
+const recentMax = 64
+
+// Apply folds an event into the state. It never fails. Conference.Count is derived: events of participants change it too, and
+// the conference's record is to be kept with theirs.
+func (s *State) Apply(e Event) {
+	if e.Conference != nil {
+		s.Conference = *e.Conference
+	}
+	if e.Participant != nil {
+		s.applyParticipant(*e.Participant)
+	}
+	s.Conference.Count = len(s.Participants)
+}
+
+func (s *State) applyParticipant(p Participant) {
+	i := s.index(p.ID)
+	switch {
+	case p.Status == Leaved:
+		if i >= 0 {
+			s.Participants = slices.Delete(s.Participants, i, i+1)
+		}
+		n := len(s.recent)
+		s.recent = append(slices.Clone(s.recent[max(0, n-recentMax+1):]), p.ID)
+	case i >= 0:
+		s.Participants[i] = p
+	default:
+		s.Participants = append(s.Participants, p)
+	}
+}
+
+// NextDeadline returns when Expire has something to do: the conference's end, a participant's greatest age, or the end of the
+// patience with one that is leaving. Zero means never.
+func (s *State) NextDeadline() time.Time {
+	var next time.Time
+	if s.Conference.Status == Progressing {
+		next = s.Conference.Deadline()
+	}
+	for i := range s.Participants {
+		if at := s.deadline(&s.Participants[i]); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
+// deadline of one participant in its present state, zero for none.
+func (s *State) deadline(p *Participant) time.Time {
+	if p.Status == Leaving {
+		if s.Limits.LeavingDeadline > 0 {
+			return p.Leaving.Add(s.Limits.LeavingDeadline)
+		}
+		return time.Time{}
+	}
+	if s.Limits.MaxAge > 0 {
+		return p.Created.Add(s.Limits.MaxAge)
+	}
+	return time.Time{}
+}
+
+// index returns the participant's place, -1 when it is not there.
+func (s *State) index(id ParticipantID) int {
+	for i := range s.Participants {
+		if s.Participants[i].ID == id {
+			return i
+		}
+	}
+	return -1
 }

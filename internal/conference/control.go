@@ -1,0 +1,92 @@
+package conference
+
+import (
+	"strings"
+
+	"parley/internal/fault"
+)
+
+const volumeMax = 30 // dB, either way
+
+func (d *decision) set(c Set) error {
+	i, err := d.find(c.ID)
+	if err != nil {
+		return err
+	}
+	old := d.next.Participants[i]
+	if old.Status == Leaving {
+		return alreadyLeaving(c.ID)
+	}
+	changed, err := c.Patch.apply(old)
+	if err != nil {
+		return err
+	}
+	if changed == old {
+		return nil
+	}
+	if changed.Muted || changed.Held {
+		d.hush(i)
+		changed.Speaking = false
+	}
+	d.participant(i, ConferencecallUpdated, func(p *Participant) { *p = changed })
+	return nil
+}
+
+// apply returns p with the patch, or why it cannot be.
+func (patch ParticipantPatch) apply(p Participant) (Participant, error) {
+	put(&p.Name, patch.Name)
+	put(&p.Role, patch.Role)
+	put(&p.Muted, patch.Muted)
+	put(&p.Deaf, patch.Deaf)
+	put(&p.Held, patch.Held)
+	put(&p.Volume, patch.Volume)
+	put(&p.Media, patch.Media)
+	if err := checkText("name", p.Name, nameMax); err != nil {
+		return p, err
+	}
+	role, err := knownRole(p.Role)
+	if err != nil {
+		return p, err
+	}
+	p.Role = role
+	if p.Role == Listener {
+		if patch.Muted != nil && !*patch.Muted {
+			return p, fault.New(fault.Conflict, "LISTENER_IS_MUTED",
+				"conferencecall %s is a listener and cannot be unmuted; give it another role first", p.ID)
+		}
+		p.Muted = true
+	}
+	if p.Volume < -volumeMax || p.Volume > volumeMax {
+		return p, invalid("volume", "%d dB is outside -%d..%d", p.Volume, volumeMax, volumeMax)
+	}
+	return p, checkMedia(p.Media)
+}
+
+func (d *decision) speech(c Speech) error {
+	i := d.next.index(c.ID)
+	if i < 0 {
+		return nil
+	}
+	p := &d.next.Participants[i]
+	switch {
+	case !c.Speaking:
+		d.hush(i)
+	case p.Status == Joined && !p.Muted && !p.Held && !p.Speaking:
+		d.participant(i, ConferencecallSpeechStarted, func(p *Participant) { p.Speaking = true })
+	}
+	return nil
+}
+
+func (d *decision) digit(c Digit) error {
+	digit := strings.ToUpper(c.Digit)
+	if len(digit) != 1 || !strings.Contains("0123456789*#ABCD", digit) {
+		return invalid("digit", "%q is not one of 0-9, *, #, A-D", c.Digit)
+	}
+	i := d.next.index(c.ID)
+	if i < 0 || d.next.Participants[i].Status != Joined {
+		return nil
+	}
+	p := d.next.Participants[i]
+	d.emit(Event{Type: ConferencecallDigitReceived, Participant: &p, Digit: digit})
+	return nil
+}

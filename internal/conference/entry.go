@@ -1,0 +1,115 @@
+package conference
+
+import (
+	"slices"
+
+	"parley/internal/fault"
+	"parley/internal/wire"
+)
+
+func (d *decision) join(c Join) error {
+	if c.CustomerID != d.next.Conference.CustomerID {
+		return unknownConference()
+	}
+	p, err := d.newcomer(c)
+	if err != nil {
+		return err
+	}
+	if d.next.index(p.ID) >= 0 || d.gone(p.ID) {
+		return fault.New(fault.Conflict, "ALREADY_EXISTS", "conferencecall %s exists; choose another id", p.ID)
+	}
+	if err := d.admit(p.Role, len(d.next.Participants)); err != nil {
+		return err
+	}
+	d.emit(Event{Type: ConferencecallJoining, Participant: &p})
+	return nil
+}
+
+// newcomer checks what the command says about the participant and makes its record.
+func (d *decision) newcomer(c Join) (p Participant, err error) {
+	id, ok := wire.ParseUUID(string(c.ID))
+	if !ok || id == wire.NilUUID {
+		return p, invalid("id", "%q is not a UUID", c.ID)
+	}
+	call, err := optionalUUID("reference_id", c.CallID)
+	if err != nil {
+		return p, err
+	}
+	activeflow, err := optionalUUID("activeflow_id", c.ActiveflowID)
+	if err != nil {
+		return p, err
+	}
+	role, err := knownRole(c.Role)
+	if err != nil {
+		return p, err
+	}
+	if err := checkText("name", c.Name, nameMax); err != nil {
+		return p, err
+	}
+	if err := checkMedia(c.Media); err != nil {
+		return p, err
+	}
+	now := &d.next.Conference
+	return Participant{
+		ID: ParticipantID(id), CustomerID: now.CustomerID, ConferenceID: now.ID, CallID: call, ActiveflowID: activeflow,
+		Status: Joining, Name: c.Name, Role: role, Media: c.Media,
+		Muted:            c.Muted || role == Listener || now.MuteNewcomers && role != Moderator,
+		ParticipantTimes: ParticipantTimes{Created: d.at},
+	}, nil
+}
+
+func (d *decision) connected(c Connected) error {
+	i, err := d.find(c.ID)
+	if err != nil {
+		return err
+	}
+	p := d.next.Participants[i]
+	switch p.Status {
+	case Joined:
+		return nil
+	case Leaving:
+		return alreadyLeaving(c.ID)
+	}
+	if err := d.admit(p.Role, len(d.next.Participants)-1); err != nil {
+		return err
+	}
+	d.participant(i, ConferencecallJoined, func(p *Participant) { p.Status, p.ParticipantTimes.Joined = Joined, d.at })
+	d.conference(ConferenceUpdated, func(x *Conference) { x.Joined = append(slices.Clone(x.Joined), string(c.ID)) })
+	return nil
+}
+
+// admit says whether somebody of this role may be in the conference besides the others.
+func (d *decision) admit(role Role, others int) error {
+	if err := d.progressing(); err != nil {
+		return err
+	}
+	now := &d.next.Conference
+	if d.timedOut() {
+		return fault.New(fault.Conflict, "CONFERENCE_NOT_PROGRESSING", "the conference has reached its timeout; make a new one")
+	}
+	if now.Admission == Locked && role != Moderator {
+		return fault.New(fault.Conflict, "CONFERENCE_LOCKED", "the conference is locked; a moderator has to open it first")
+	}
+	if places, bounded := d.places(role); bounded && others >= places {
+		return fault.New(fault.Conflict, "CONFERENCE_FULL", "the conference is full (%d participants); try again when somebody has left", places)
+	}
+	return nil
+}
+
+// places returns how many participants somebody of this role may be one of. A moderator gets into a room that is full by its own
+// setting, never beyond the server's limit or as a third into a connect.
+func (d *decision) places(role Role) (n int, bounded bool) {
+	limits := []int{d.next.Limits.MaxParticipants}
+	if d.next.Conference.Type == Connect {
+		limits = append(limits, 2)
+	}
+	if role != Moderator {
+		limits = append(limits, d.next.Conference.MaxParticipants)
+	}
+	for _, limit := range limits {
+		if limit > 0 && (!bounded || limit < n) {
+			n, bounded = limit, true
+		}
+	}
+	return n, bounded
+}
