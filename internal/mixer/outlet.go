@@ -1,0 +1,112 @@
+package mixer
+
+import (
+	"fmt"
+	"slices"
+
+	"parley/internal/audio"
+	"parley/internal/codec"
+)
+
+// outlet is what a room needs to speak one format: the stream of the common mix that all silent listeners share, and streams
+// for those who speak, kept when they fall silent for the next ones who do.
+type outlet struct {
+	format  codec.Format
+	room    int // its rate in Hz
+	keep    int // ticks for which a speaker keeps its own stream after the last audible frame
+	shared  *stream
+	silence []byte
+	spare   []*voice
+	members int
+}
+
+// voice is the mix that one speaker hears, with its only stream.
+type voice struct {
+	*mix
+	stream *stream
+}
+
+// Figures of streams of one's own.
+const (
+	// keepTicks bridges the pauses of a speaker, on top of the hangover of talk detection, so that a decoder does not change
+	// between two encoders at each. A second in all.
+	keepTicks     = 30
+	silenceFrames = 8 // after so many frames of silence an encoder's payload has settled
+)
+
+func newOutlet(f codec.Format, common *mix) (*outlet, error) {
+	silence, err := encodeSilence(f, common.rate)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := common.newStream(f, silence)
+	if err != nil {
+		return nil, err
+	}
+	o := &outlet{format: f, room: common.rate, shared: shared, silence: silence}
+	if !stateless(f) || shared.render.resampler != nil {
+		o.keep = keepTicks
+	}
+	return o, o.reserve()
+}
+
+// stateless formats may change encoders at any frame without anybody's hearing it.
+func stateless(f codec.Format) bool { return slices.Contains([]string{"PCMU", "PCMA", "L16"}, f.Name) }
+
+func encodeSilence(f codec.Format, room int) ([]byte, error) {
+	rate := f.Rate(room)
+	encoder, err := codec.NewEncoder(f, rate)
+	if err != nil {
+		return nil, fmt.Errorf("open encoder: %w", err)
+	}
+	frame, buf, n := make([]int16, audio.FrameSamples(rate)), make([]byte, codec.MaxPayload), 0
+	for range silenceFrames {
+		if n, err = encoder.Encode(buf, frame); err != nil {
+			return nil, fmt.Errorf("encode silence: %w", err)
+		}
+	}
+	return slices.Clone(buf[:n]), nil
+}
+
+// reserve makes sure that the next speaker finds a voice without allocating in the tick.
+func (o *outlet) reserve() error {
+	if len(o.spare) > 0 {
+		return nil
+	}
+	v, err := o.newVoice()
+	if err != nil {
+		return err
+	}
+	o.spare = append(o.spare, v)
+	return nil
+}
+
+func (o *outlet) newVoice() (*voice, error) {
+	v := &voice{mix: newMix(o.room)}
+	s, err := v.newStream(o.format, o.silence)
+	if err != nil {
+		return nil, err
+	}
+	v.stream = s
+	return v, nil
+}
+
+// take returns a voice that has forgotten its last speaker, nil when none can be made; the caller then hears the common mix.
+// The pool grows to the number of those who ever spoke at once and only then allocates.
+func (o *outlet) take(common *mix) *voice {
+	var v *voice
+	if n := len(o.spare); n > 0 {
+		v, o.spare = o.spare[n-1], o.spare[:n-1]
+	} else {
+		var err error
+		if v, err = o.newVoice(); err != nil {
+			return nil
+		}
+	}
+	v.limiter = common.limiter
+	v.stream.broken = true
+	v.prime(common)
+	return v
+}
+
+func (o *outlet) give(v *voice) { o.spare = append(o.spare, v) }

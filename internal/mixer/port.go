@@ -1,0 +1,100 @@
+package mixer
+
+import (
+	"time"
+
+	"parley/internal/audio"
+	"parley/internal/codec"
+)
+
+// Source gives audio in frames of 20 ms.
+type Source interface {
+	// SetRate says at which rate in Hz (8000, 16000 or 48000) Pull is to deliver from now on. It may allocate.
+	SetRate(rate int) error
+	// Pull fills dst, one frame, with what is due at now and reports whether there is sound in it; dst is undefined when not.
+	Pull(dst []int16, now time.Duration) bool
+}
+
+// Leg is the media transport of a port. All methods are called by whoever calls the Room.
+type Leg interface {
+	Source
+	// Format says what its listener decodes; false before that is agreed. Room.Refresh makes the room ask again.
+	Format() (codec.Format, bool)
+	// Ready reports whether it may send just now.
+	Ready() bool
+	// Send takes the payload of one frame, which is valid during the call. It is called once per tick; nil means that nothing is
+	// sent for this frame and only the stream's clock moves on.
+	Send(payload []byte)
+}
+
+// Options say what a port gives and gets.
+type Options struct {
+	Tag    string // names the port to taps
+	Muted  bool   // is not heard
+	Deaf   bool   // hears silence
+	Held   bool   // neither
+	Volume int    // dB on the way into the mix, clamped to -60..+30
+}
+
+// The limits of a volume in dB: below is mute's business, above only noise grows.
+const (
+	volumeLow  = -60
+	volumeHigh = 30
+)
+
+// Port joins a leg to a room.
+type Port struct {
+	leg    Leg
+	o      Options
+	gain   float32
+	talk   audio.Talk
+	level  uint8 // of the last frame, -dBov
+	heard  bool  // the frame is in this tick's mix
+	frame  []int16
+	outlet *outlet // of the leg's format; nil before there is one
+	own    *voice  // its mix without itself, nil while it hears the common one
+	keep   int     // ticks for which own outlives the last audible frame
+}
+
+func newPort(leg Leg, o Options) *Port {
+	p := &Port{leg: leg, talk: audio.NewTalk(audio.FreeSWITCH), level: silentLevel}
+	p.set(o)
+	return p
+}
+
+const silentLevel = 127
+
+func (p *Port) set(o Options) {
+	p.o = o
+	p.gain = audio.DB(float64(min(max(o.Volume, volumeLow), volumeHigh)))
+	if o.Muted || o.Held {
+		p.talk.Stop()
+	}
+}
+
+// Talking reports whether the talk detector hears speech; never while muted or held.
+func (p *Port) Talking() bool { return p.talk.Talking() }
+
+// Level returns the loudness of the last frame, muted or not, as RFC 6464 has it: 0 (loud) to 127, meaning -dBov.
+func (p *Port) Level() uint8 { return p.level }
+
+// pull takes the frame that is due and reports whether it belongs into the mix. A muted leg is pulled like any other: its buffer
+// must not grow stale.
+func (p *Port) pull(now time.Duration) bool {
+	sound := p.leg.Pull(p.frame, now)
+	score := 0
+	p.level = silentLevel
+	if sound {
+		audio.Gain(p.frame, p.gain)
+		score = audio.Score(p.frame)
+		p.level = audio.Level(p.frame)
+	}
+	if p.o.Muted || p.o.Held {
+		return false
+	}
+	p.talk.Push(score, audio.FrameMillis)
+	return sound && p.talk.Audible()
+}
+
+// hears reports whether the port gets any audio.
+func (p *Port) hears() bool { return !p.o.Deaf && !p.o.Held }

@@ -1,0 +1,111 @@
+package mixer
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"parley/internal/audio"
+)
+
+// Tap gets a copy of what is mixed. See is called once per tick by the loop and must neither block nor allocate: it copies what
+// it wants and returns.
+type Tap interface {
+	See(m Moment)
+}
+
+// Moment is one tick of a room. Its slices are valid during the call only.
+type Moment struct {
+	Clock  uint64  // samples at 48 kHz since the room began, whatever its rate: 960 more each tick
+	Rate   int     // of the frames, in Hz
+	Voices []Voice // those who are in the mix
+	Played []int16 // what the players added, nil for silence
+	Mix    []int16 // what silent listeners hear, nil for silence
+}
+
+// Voice is the frame of one port as it went into the mix.
+type Voice struct {
+	Tag   string
+	Frame []int16
+}
+
+// clockSamples is how far the room's clock goes in a tick.
+const clockSamples = 960
+
+// moment is what the room keeps to make a Moment without allocating.
+type moment struct {
+	voices  []Voice
+	sum     []int32 // of the players
+	played  []int16
+	limiter audio.Limiter
+}
+
+func (m *moment) reserve(ports int) { m.voices = slices.Grow(m.voices[:0], ports) }
+
+func (m *moment) resize(n int) { m.sum, m.played = make([]int32, n), make([]int16, n) }
+
+// AddTap shows every following tick to t.
+func (r *Room) AddTap(t Tap) { r.taps = append(r.taps, t) }
+
+// RemoveTap ends that; t has seen its last tick when it returns.
+func (r *Room) RemoveTap(t Tap) {
+	r.taps = slices.DeleteFunc(r.taps, func(x Tap) bool { return x == t })
+}
+
+func (r *Room) tap() {
+	if len(r.taps) == 0 {
+		return
+	}
+	m := Moment{Clock: (r.tick - 1) * clockSamples, Rate: r.rate, Voices: r.moment.voices[:0]}
+	for _, p := range r.ports {
+		if p.heard {
+			m.Voices = append(m.Voices, Voice{Tag: p.o.Tag, Frame: p.frame})
+		}
+	}
+	if r.playing {
+		r.moment.limiter.Apply(r.moment.played, r.moment.sum)
+		m.Played = r.moment.played
+	}
+	if !r.common.silent {
+		m.Mix = r.common.samples()
+	}
+	for _, t := range r.taps {
+		t.See(m)
+	}
+}
+
+// player is a source that is not a person: an announcement, a tone, music.
+type player struct {
+	source Source
+	frame  []int16
+}
+
+// AddPlayer adds a source that everyone hears. Its owner removes it when it has ended; until then it may give silence.
+func (r *Room) AddPlayer(s Source) error {
+	if err := s.SetRate(r.rate); err != nil {
+		return fmt.Errorf("add player: %w", err)
+	}
+	r.players = append(r.players, &player{source: s, frame: make([]int16, audio.FrameSamples(r.rate))})
+	return nil
+}
+
+// RemovePlayer takes it out again.
+func (r *Room) RemovePlayer(s Source) {
+	r.players = slices.DeleteFunc(r.players, func(p *player) bool { return p.source == s })
+}
+
+// play adds the players to the sum.
+func (r *Room) play(now time.Duration) {
+	r.playing = false
+	for _, p := range r.players {
+		if !p.source.Pull(p.frame, now) {
+			continue
+		}
+		if !r.playing {
+			clear(r.moment.sum)
+			r.playing = true
+		}
+		audio.Add(r.moment.sum, p.frame)
+		r.add(p.frame)
+	}
+}
