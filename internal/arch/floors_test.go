@@ -12,7 +12,7 @@ var floors = [...][]string{
 	3: {},
 	4: {"room", "line"},
 	5: {"sip", "sip/sanity", "sip/digest", "api"},
-	6: {"config", "server", "arch", "e2e"},
+	6: {"config", "server", "bench", "arch", "e2e"},
 }
 
 // within are the imports inside a floor that are allowed.
