@@ -1,6 +1,7 @@
 package conference
 
 import (
+	"fmt"
 	"strings"
 
 	"parley/internal/fault"
@@ -41,25 +42,21 @@ func (patch ParticipantPatch) apply(p Participant) (Participant, error) {
 	put(&p.Held, patch.Held)
 	put(&p.Volume, patch.Volume)
 	put(&p.Media, patch.Media)
-	if err := checkText("name", p.Name, nameMax); err != nil {
-		return p, err
+	var v verdict
+	v.text("name", p.Name, nameMax)
+	v.media(p.Media)
+	choose(&v, "role", &p.Role, Member, Moderator, Listener)
+	if p.Volume < -volumeMax || p.Volume > volumeMax {
+		v.on("volume", fmt.Errorf("%d dB is outside -%d..%d", p.Volume, volumeMax, volumeMax))
 	}
-	role, err := knownRole(p.Role)
-	if err != nil {
-		return p, err
-	}
-	p.Role = role
-	if p.Role == Listener {
+	if v.err == nil && p.Role == Listener {
 		if patch.Muted != nil && !*patch.Muted {
 			return p, fault.New(fault.Conflict, "LISTENER_IS_MUTED",
 				"conferencecall %s is a listener and cannot be unmuted; give it another role first", p.ID)
 		}
 		p.Muted = true
 	}
-	if p.Volume < -volumeMax || p.Volume > volumeMax {
-		return p, invalid("volume", "%d dB is outside -%d..%d", p.Volume, volumeMax, volumeMax)
-	}
-	return p, checkMedia(p.Media)
+	return p, v.err
 }
 
 func (d *decision) speech(c Speech) error {

@@ -27,35 +27,21 @@ func (d *decision) join(c Join) error {
 
 // newcomer checks what the command says about the participant and makes its record.
 func (d *decision) newcomer(c Join) (p Participant, err error) {
-	id, ok := wire.ParseUUID(string(c.ID))
-	if !ok || id == wire.NilUUID {
-		return p, invalid("id", "%q is not a UUID", c.ID)
-	}
-	call, err := optionalUUID("reference_id", c.CallID)
-	if err != nil {
-		return p, err
-	}
-	activeflow, err := optionalUUID("activeflow_id", c.ActiveflowID)
-	if err != nil {
-		return p, err
-	}
-	role, err := knownRole(c.Role)
-	if err != nil {
-		return p, err
-	}
-	if err := checkText("name", c.Name, nameMax); err != nil {
-		return p, err
-	}
-	if err := checkMedia(c.Media); err != nil {
-		return p, err
-	}
+	var v verdict
+	id, err := wire.RequiredUUID(string(c.ID))
+	v.on("id", err)
+	v.uuid("reference_id", &c.CallID)
+	v.uuid("activeflow_id", &c.ActiveflowID)
+	choose(&v, "role", &c.Role, Member, Moderator, Listener)
+	v.text("name", c.Name, nameMax)
+	v.media(c.Media)
 	now := &d.next.Conference
 	return Participant{
-		ID: ParticipantID(id), CustomerID: now.CustomerID, ConferenceID: now.ID, CallID: call, ActiveflowID: activeflow,
-		Status: Joining, Name: c.Name, Role: role, Media: c.Media,
-		Muted:            c.Muted || role == Listener || now.MuteNewcomers && role != Moderator,
+		ID: ParticipantID(id), CustomerID: now.CustomerID, ConferenceID: now.ID, CallID: c.CallID, ActiveflowID: c.ActiveflowID,
+		Status: Joining, Name: c.Name, Role: c.Role, Media: c.Media,
+		Muted:            c.Muted || c.Role == Listener || now.MuteNewcomers && c.Role != Moderator,
 		ParticipantTimes: ParticipantTimes{Created: d.at},
-	}, nil
+	}, v.err
 }
 
 func (d *decision) connected(c Connected) error {

@@ -7,9 +7,9 @@ import (
 )
 
 func (d *decision) leave(c Leave) error {
-	reason, err := knownLeaveReason(c.Reason, LeftHangup)
-	if err != nil {
-		return err
+	var v verdict
+	if v.leaveReason(&c.Reason, LeftHangup); v.err != nil {
+		return v.err
 	}
 	i := d.next.index(c.ID)
 	if i < 0 {
@@ -20,16 +20,16 @@ func (d *decision) leave(c Leave) error {
 		d.leaved(i)
 		return nil
 	}
-	d.leaving(i, reason)
+	d.leaving(i, c.Reason)
 	d.leaved(i)
 	d.after(p)
 	return nil
 }
 
 func (d *decision) kick(c Kick) error {
-	reason, err := knownLeaveReason(c.Reason, LeftKicked)
-	if err != nil {
-		return err
+	var v verdict
+	if v.leaveReason(&c.Reason, LeftKicked); v.err != nil {
+		return v.err
 	}
 	if d.gone(c.ID) {
 		return nil
@@ -39,7 +39,7 @@ func (d *decision) kick(c Kick) error {
 		return err
 	}
 	if d.next.Participants[i].Status != Leaving {
-		d.eject(i, reason)
+		d.eject(i, c.Reason)
 	}
 	return nil
 }

@@ -11,30 +11,24 @@ func (d *decision) create(c Create) error {
 	if d.next.Conference.ID != "" {
 		return fault.New(fault.Conflict, "ALREADY_EXISTS", "conference %s exists; choose another id or leave it out", c.ID)
 	}
-	id, ok := wire.ParseUUID(string(c.ID))
-	if !ok || id == wire.NilUUID {
-		return invalid("id", "%q is not a UUID", c.ID)
+	var v verdict
+	id, err := wire.RequiredUUID(string(c.ID))
+	v.on("id", err)
+	customer, err := wire.RequiredUUID(c.CustomerID)
+	v.on("customer_id", err)
+	choose(&v, "type", &c.Type, Standard, Connect)
+	v.on("direct_hash", checkDirectHash(c.DirectHash))
+	if v.err != nil {
+		return v.err
 	}
-	customer, ok := wire.ParseUUID(c.CustomerID)
-	if !ok {
-		return invalid("customer_id", "%q is not a UUID", c.CustomerID)
-	}
-	kind, err := knownType(c.Type)
-	if err != nil {
+	if err := c.Settings.setData(c.Settings.Data); err != nil {
 		return err
 	}
-	settings := c.Settings
-	if settings.Data, err = normalData(settings.Data); err != nil {
-		return err
-	}
-	if err := settings.normalize(d.next.Limits); err != nil {
-		return err
-	}
-	if err := checkDirectHash(c.DirectHash); err != nil {
+	if err := c.Settings.normalize(d.next.Limits); err != nil {
 		return err
 	}
 	starting := Conference{
-		ID: ID(id), CustomerID: customer, Type: kind, Status: Starting, Settings: settings, DirectHash: c.DirectHash,
+		ID: ID(id), CustomerID: customer, Type: c.Type, Status: Starting, Settings: c.Settings, DirectHash: c.DirectHash,
 		Times: Times{Created: d.at},
 	}
 	d.emit(Event{Type: ConferenceCreated, Conference: &starting})
@@ -68,11 +62,8 @@ func (d *decision) setDirectHash(c SetDirectHash) error {
 	if err := d.progressing(); err != nil {
 		return err
 	}
-	if c.Hash == "" {
-		return invalid("direct_hash", "a new direct hash is needed")
-	}
-	if err := checkDirectHash(c.Hash); err != nil {
-		return err
+	if err := checkDirectHash(c.Hash); err != nil || c.Hash == "" {
+		return invalid("direct_hash", "it must be 12 lower-case hex digits")
 	}
 	if c.Hash != d.next.Conference.DirectHash {
 		d.conference(ConferenceUpdated, func(x *Conference) { x.DirectHash = c.Hash })

@@ -81,9 +81,9 @@ func (c *Conference) Resource() Resource {
 			PreFlowID: wire.UUID(c.PreFlowID), PostFlowID: wire.UUID(c.PostFlowID),
 		},
 		activities: activities{
-			ConferencecallIDs: list(c.Joined),
-			RecordingID:       wire.UUID(c.Recordings.Active), RecordingIDs: list(c.Recordings.All),
-			TranscribeID: wire.UUID(c.Transcribes.Active), TranscribeIDs: list(c.Transcribes.All),
+			ConferencecallIDs: wire.IDs(c.Joined),
+			RecordingID:       wire.UUID(c.Recordings.Active), RecordingIDs: wire.IDs(c.Recordings.All),
+			TranscribeID: wire.UUID(c.Transcribes.Active), TranscribeIDs: wire.IDs(c.Transcribes.All),
 			DirectHash: hash,
 		},
 		ends: ends{
@@ -166,11 +166,4 @@ func (e Event) Data() ([]byte, error) {
 		return json.Marshal(e.Participant.Resource())
 	}
 	return nil, fmt.Errorf("write event %s: it is about nothing", e.Type)
-}
-
-func list(ids []string) []string {
-	if ids == nil {
-		return []string{}
-	}
-	return ids
 }

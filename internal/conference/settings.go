@@ -2,13 +2,12 @@ package conference
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"parley/internal/fault"
 	"parley/internal/wire"
@@ -51,11 +50,17 @@ func (p Patch) apply(s Settings) (Settings, error) {
 	put(&s.WaitMusic, p.WaitMusic)
 	put(&s.RecordingNotice, p.RecordingNotice)
 	put(&s.Video, p.Video)
-	var err error
-	if p.Data != nil {
-		s.Data, err = normalData(*p.Data)
+	if p.Data == nil {
+		return s, nil
 	}
-	return s, err
+	return s, s.setData(*p.Data)
+}
+
+func (s *Settings) setData(data []byte) (err error) {
+	if s.Data, err = wire.Object(data, dataMax); err != nil {
+		return invalid("data", "%v", err)
+	}
+	return nil
 }
 
 func (s Settings) equal(o Settings) bool {
@@ -64,210 +69,115 @@ func (s Settings) equal(o Settings) bool {
 	return same && reflect.DeepEqual(s, o)
 }
 
-// normalize checks the settings and gives every choice its explicit value.
-func (s *Settings) normalize(l Limits) (err error) {
-	for _, t := range []struct {
-		field, value string
-		most         int
-	}{
-		{"name", s.Name, nameMax},
-		{"detail", s.Detail, detailMax},
-		{"entry_tone", s.EntryTone, nameMax},
-		{"wait_music", s.WaitMusic, nameMax},
-	} {
-		if err := checkText(t.field, t.value, t.most); err != nil {
-			return err
-		}
-	}
-	if s.Timeout, err = normalTimeout(s.Timeout, l.TimeoutCompat); err != nil {
-		return err
-	}
-	if s.PreFlowID, err = optionalUUID("pre_flow_id", s.PreFlowID); err != nil {
-		return err
-	}
-	if s.PostFlowID, err = optionalUUID("post_flow_id", s.PostFlowID); err != nil {
-		return err
-	}
+// normalize checks everything but Data and gives every choice its explicit value.
+func (s *Settings) normalize(l Limits) error {
+	var v verdict
+	v.text("name", s.Name, nameMax)
+	v.text("detail", s.Detail, detailMax)
+	v.uuid("pre_flow_id", &s.PreFlowID)
+	v.uuid("post_flow_id", &s.PostFlowID)
+	v.text("entry_tone", s.EntryTone, nameMax)
+	v.text("wait_music", s.WaitMusic, nameMax)
+	choose(&v, "recording_notice", &s.RecordingNotice, "none", "announce", "press_1")
+	choose(&v, "video", &s.Video, "off", "on")
+	choose(&v, "admission", &s.Admission, Open, Locked, Lobby, WaitForModerator)
+	v.on("pin", checkPIN(s.PIN))
+	v.on("moderator_pin", checkPIN(s.ModeratorPIN))
+	v.on("dial_in", checkDialIn(s.DialIn))
+	var err error
+	s.Timeout, err = normalTimeout(s.Timeout, l.TimeoutCompat)
+	v.on("timeout", err)
 	if s.MaxParticipants < 0 || s.MaxParticipants > math.MaxInt32 {
-		return invalid("max_participants", "%d is outside 0..%d; 0 means no limit of its own", s.MaxParticipants, math.MaxInt32)
-	}
-	if err := s.normalizeEntry(); err != nil {
-		return err
-	}
-	if s.RecordingNotice, err = choice("recording_notice", s.RecordingNotice, "none", "announce", "press_1"); err != nil {
-		return err
-	}
-	s.Video, err = choice("video", s.Video, "off", "on")
-	return err
-}
-
-// normalizeEntry is the part about how people get in.
-func (s *Settings) normalizeEntry() error {
-	switch s.Admission {
-	case "":
-		s.Admission = Open
-	case Open, Locked:
-	case WaitForModerator, Lobby:
-		// Refused rather than stored: nobody would be held back.
-		return fault.New(fault.Invalid, "ADMISSION_UNSUPPORTED", "admission: %s is not available in this version; use open or locked", s.Admission)
-	default:
-		return invalid("admission", "%q is unknown; use open or locked", s.Admission)
-	}
-	if err := checkPIN("pin", s.PIN); err != nil {
-		return err
-	}
-	if err := checkPIN("moderator_pin", s.ModeratorPIN); err != nil {
-		return err
+		v.on("max_participants", fmt.Errorf("%d is outside 0..%d; 0 means no limit of its own", s.MaxParticipants, math.MaxInt32))
 	}
 	if s.PIN != "" && s.PIN == s.ModeratorPIN {
-		return invalid("moderator_pin", "it must differ from pin")
+		v.on("moderator_pin", errors.New("it must differ from pin"))
 	}
-	return checkDialIn(s.DialIn)
+	if v.err == nil && (s.Admission == Lobby || s.Admission == WaitForModerator) {
+		// Refused rather than stored: nobody would be held back.
+		return fault.New(fault.Invalid, "ADMISSION_UNSUPPORTED", "admission: %s is not available in this version; use open or locked", s.Admission)
+	}
+	return v.err
+}
+
+// verdict collects checks; the first failure stays.
+type verdict struct{ err error }
+
+func (v *verdict) on(field string, err error) {
+	if v.err == nil && err != nil {
+		v.err = invalid(field, "%v", err)
+	}
+}
+
+func (v *verdict) text(field, s string, most int) { v.on(field, wire.Text(s, most)) }
+
+// uuid is one that may be left out.
+func (v *verdict) uuid(field string, s *string) {
+	id, err := wire.OptionalUUID(*s)
+	*s = id
+	v.on(field, err)
+}
+
+// choose gives "" its meaning, the first of the allowed values.
+func choose[S ~string](v *verdict, field string, s *S, allowed ...S) {
+	value, err := wire.OneOf(*s, allowed...)
+	*s = value
+	v.on(field, err)
+}
+
+func (v *verdict) media(m Media) {
+	choose(v, "media.kind", &m.Kind, "", "sip", "webrtc")
+	v.text("media.codec", m.Codec, nameMax)
+	v.text("media.address", m.Address, nameMax)
+}
+
+func (v *verdict) leaveReason(r *LeaveReason, fallback LeaveReason) {
+	if *r == "" {
+		*r = fallback
+	}
+	choose(v, "leave_reason", r, LeftHangup, LeftKicked, LeftTerminated, LeftTimeout, LeftPeer, LeftMediaTimeout,
+		LeftCallEnded, LeftMaxDuration, LeftRefused, LeftLost, LeftModeratorGone)
 }
 
 func normalTimeout(t time.Duration, compat bool) (time.Duration, error) {
 	switch {
 	case t < 0:
-		return 0, invalid("timeout", "it must not be negative; 0 means none")
+		return 0, errors.New("it must not be negative; 0 means none")
 	case t > timeoutMax:
-		return 0, invalid("timeout", "it must not exceed %d seconds; 0 means none", int64(timeoutMax/time.Second))
+		return 0, fmt.Errorf("it must not exceed %d seconds; 0 means none", int64(timeoutMax/time.Second))
 	case t%time.Second != 0:
-		return 0, invalid("timeout", "it must be whole seconds")
+		return 0, errors.New("it must be whole seconds")
 	case t == 0 || t >= timeoutMin:
 		return t, nil
 	case compat:
 		return timeoutCompat, nil
 	}
-	return 0, invalid("timeout", "%d is less than 60 seconds; 0 means none", int64(t/time.Second))
+	return 0, fmt.Errorf("%d is less than 60 seconds; 0 means none", int64(t/time.Second))
 }
 
-// normalData returns the compact form, which is the same again after a way through the store. null and nothing are {}.
-func normalData(data []byte) (json.RawMessage, error) {
-	if len(data) > dataMax {
-		return nil, invalid("data", "it has %d bytes; at most %d are kept", len(data), dataMax)
-	}
-	if len(data) == 0 {
-		return json.RawMessage("{}"), nil
-	}
-	compact, err := json.Marshal(json.RawMessage(data))
-	if err != nil || !utf8.Valid(data) {
-		return nil, invalid("data", "it is not JSON in UTF-8")
-	}
-	if string(compact) == "null" {
-		return json.RawMessage("{}"), nil
-	}
-	if compact[0] != '{' {
-		return nil, invalid("data", "it must be a JSON object")
-	}
-	return compact, nil
-}
-
-func knownType(t Type) (Type, error) {
-	switch t {
-	case "", Standard:
-		return Standard, nil
-	case Connect:
-		return Connect, nil
-	}
-	return "", invalid("type", "%q is unknown; use conference or connect", t)
-}
-
-func knownRole(r Role) (Role, error) {
-	switch r {
-	case "":
-		return Member, nil
-	case Moderator, Member, Listener:
-		return r, nil
-	}
-	return "", invalid("role", "%q is unknown; use moderator, participant or listener", r)
-}
-
-func knownLeaveReason(r, fallback LeaveReason) (LeaveReason, error) {
-	switch r {
-	case "":
-		return fallback, nil
-	case LeftHangup, LeftKicked, LeftTerminated, LeftTimeout, LeftPeer, LeftMediaTimeout, LeftCallEnded, LeftMaxDuration,
-		LeftRefused, LeftLost, LeftModeratorGone:
-		return r, nil
-	}
-	return "", invalid("leave_reason", "%q is not a reason for a leave", r)
-}
-
-// choice returns the value if it is one of the allowed ones; "" is the first of them.
-func choice(field, value string, allowed ...string) (string, error) {
-	if value == "" {
-		return allowed[0], nil
-	}
-	if !slices.Contains(allowed, value) {
-		return "", invalid(field, "%q is unknown; use %s", value, strings.Join(allowed, ", "))
-	}
-	return value, nil
-}
-
-func checkText(field, s string, most int) error {
-	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-		return invalid(field, "it is not text in UTF-8, or has a NUL in it")
-	}
-	if n := utf8.RuneCountInString(s); n > most {
-		return invalid(field, "it has %d characters; at most %d are kept", n, most)
-	}
-	return nil
-}
-
-// optionalUUID returns "" for nothing and for the nil UUID.
-func optionalUUID(field, s string) (string, error) {
-	if s == "" {
-		return "", nil
-	}
-	id, ok := wire.ParseUUID(s)
-	if !ok {
-		return "", invalid(field, "%q is not a UUID", s)
-	}
-	if id == wire.NilUUID {
-		return "", nil
-	}
-	return id, nil
-}
-
-func checkMedia(m Media) error {
-	if _, err := choice("media.kind", m.Kind, "", "sip", "webrtc"); err != nil {
-		return err
-	}
-	if err := checkText("media.codec", m.Codec, nameMax); err != nil {
-		return err
-	}
-	return checkText("media.address", m.Address, nameMax)
-}
-
-func checkPIN(field, pin string) error {
+func checkPIN(pin string) error {
 	if len(pin) > pinMax || strings.Trim(pin, "0123456789") != "" {
-		return invalid(field, "it must be up to %d digits", pinMax)
+		return fmt.Errorf("it must be up to %d digits", pinMax)
 	}
 	return nil
 }
+
+const dialInChars = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._+-"
 
 // checkDialIn keeps aliases apart from the other things that the user part of a SIP address can be.
 func checkDialIn(alias string) error {
-	if alias == "" {
-		return nil
-	}
-	if len(alias) > dialInMax || strings.ContainsFunc(alias, func(r rune) bool {
-		return !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || strings.ContainsRune("._+-", r))
-	}) {
-		return invalid("dial_in", "%q is not 1 to %d of the characters A-Z a-z 0-9 . _ + -", alias, dialInMax)
+	if len(alias) > dialInMax || strings.Trim(alias, dialInChars) != "" {
+		return fmt.Errorf("%q is not 1 to %d of the characters A-Z a-z 0-9 . _ + -", alias, dialInMax)
 	}
 	if _, isID := wire.ParseUUID(alias); isID || strings.HasPrefix(strings.ToLower(alias), "direct.") {
-		return invalid("dial_in", "%q looks like a conference id or a direct hash; choose another alias", alias)
+		return fmt.Errorf("%q looks like a conference id or a direct hash; choose another alias", alias)
 	}
 	return nil
 }
 
 func checkDirectHash(hash string) error {
-	if hash == "" {
-		return nil
-	}
-	if len(hash) != 12 || strings.Trim(hash, "0123456789abcdef") != "" {
-		return invalid("direct_hash", "it must be 12 lower-case hex digits")
+	if hash != "" && (len(hash) != 12 || strings.Trim(hash, "0123456789abcdef") != "") {
+		return errors.New("it must be 12 lower-case hex digits")
 	}
 	return nil
 }
