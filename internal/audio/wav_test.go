@@ -147,9 +147,6 @@ func TestWriteWAVRefusesMoreThanFits(t *testing.T) {
 			t.Errorf("%d samples: %v", n, err)
 		}
 	}
-	if err := audio.WriteWAV(iotest.TruncateWriter(failing{}, 0), 8000, make([]int16, 10)); err != nil {
-		t.Log(err)
-	}
 	if err := audio.WriteWAV(failing{}, 8000, make([]int16, 10)); err == nil {
 		t.Error("a full disk is no error")
 	}

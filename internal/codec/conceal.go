@@ -1,5 +1,7 @@
 package codec
 
+import "math"
+
 // concealer hides lost packets of a waveform codec: it repeats the last pitch periods of what was heard, as ITU-T G.711
 // Appendix I does, fades them to silence within 60 ms, and blends back into the next packet. Unlike the appendix it adds no
 // delay: the jump from the last sample heard to the first one made up is faded out after the event.
@@ -11,7 +13,7 @@ type concealer struct {
 	looped   int                                     // samples in loop
 	pitch    int                                     // samples of one period
 	at       int                                     // next sample in loop
-	lost     int                                     // samples made up since the last packet
+	lost     int                                     // samples made up since the last packet, until silence
 	jump     int32                                   // what is missing between the sample before and the loop
 	jumpLeft int                                     // samples over which jump still fades
 }
@@ -30,6 +32,7 @@ const (
 	blendMost    = 10 * 8 // but no longer than this
 )
 
+// newConcealer makes one for a rate of 8000 or 16000 Hz.
 func newConcealer(rate int) concealer { return concealer{unit: rate / 8000} }
 
 // Recover reports false: these codecs carry no redundancy.
@@ -44,7 +47,6 @@ func (c *concealer) Conceal(dst []int16) {
 		c.start()
 	}
 	c.makeUp(dst)
-	c.lost = min(c.lost+len(dst), faded*c.unit)
 	c.remember(dst)
 }
 
@@ -81,28 +83,32 @@ func (c *concealer) remember(frame []int16) {
 	copy(past[len(past)-len(frame):], frame)
 }
 
-// makeUp writes the continuation of the loop from the lost-th sample on, faded.
+// makeUp writes the next samples made up.
 func (c *concealer) makeUp(dst []int16) {
 	for i := range dst {
-		n := c.lost + i
-		gain := c.gain(n)
-		if gain == 0 {
-			clear(dst[i:])
-			return
-		}
-		if n == steady*c.unit || n == 2*steady*c.unit {
-			c.lengthen()
-		}
-		v := int32(c.loop[c.at])
-		if c.jumpLeft > 0 {
-			v += c.jump * int32(c.jumpLeft) / int32(c.pitch/4+1)
-			c.jumpLeft--
-		}
-		dst[i] = saturate(int32(int64(v) * int64(gain) >> 15))
-		if c.at++; c.at == c.looped {
-			c.at = 0
-		}
+		dst[i] = c.sample()
 	}
+}
+
+// sample continues the loop by one sample, faded.
+func (c *concealer) sample() int16 {
+	gain := c.gain(c.lost)
+	if gain == 0 {
+		return 0
+	}
+	if c.lost == steady*c.unit || c.lost == 2*steady*c.unit {
+		c.lengthen()
+	}
+	c.lost++
+	v := int64(c.loop[c.at])
+	if c.jumpLeft > 0 {
+		v += int64(c.jump) * int64(c.jumpLeft) / int64(c.pitch/4+1)
+		c.jumpLeft--
+	}
+	if c.at++; c.at == c.looped {
+		c.at = 0
+	}
+	return int16(min(max(v*int64(gain)>>15, math.MinInt16), math.MaxInt16))
 }
 
 // gain is the fade at the n-th lost sample, 1<<15 for no change.
@@ -180,5 +186,3 @@ func searchPitch(past []int16, from, to, step, unit int) int {
 	}
 	return best
 }
-
-func saturate(v int32) int16 { return int16(min(max(v, -1<<15), 1<<15-1)) }

@@ -82,7 +82,7 @@ func (g *g722Band) adaptZeros(d int32) {
 	var sz int32
 	for i := 5; i >= 0; i-- {
 		sign := (g.d[i] ^ d) >> 31 // 0 for same signs, -1 for different ones
-		g.b[i] = clip16((step^sign) - sign + g.b[i]*32640>>15)
+		g.b[i] = clip16((step ^ sign) - sign + g.b[i]*32640>>15)
 		newer := d
 		if i > 0 {
 			newer = g.d[i-1]

