@@ -41,13 +41,14 @@ func Text(s string, most int) error {
 	return nil
 }
 
-// OneOf returns the value if it is among the allowed ones; "" is the first of them.
+// OneOf returns the value if it is among the allowed ones, of which there is at least one; "" is the first of them.
 func OneOf[S ~string](value S, allowed ...S) (S, error) {
 	if value == "" {
 		return allowed[0], nil
 	}
 	if !slices.Contains(allowed, value) {
-		return "", fmt.Errorf("%q is unknown; use one of %v", value, allowed)
+		named := slices.DeleteFunc(slices.Clone(allowed), func(s S) bool { return s == "" })
+		return "", fmt.Errorf("%q is unknown; use one of %v", value, named)
 	}
 	return value, nil
 }

@@ -1,0 +1,61 @@
+package call
+
+import "time"
+
+// Command is a wish, or a fact that signalling reports. The set is closed; every command carries its time, and ids that it needs are
+// made by the caller.
+type Command interface{ command() }
+
+type (
+	// Incoming makes the record of a call that came in. Texts of its addresses that cannot be stored as they are get cleaned.
+	Incoming struct {
+		At           time.Time
+		ID           ID
+		CustomerID   string
+		Type         Type
+		Source       Address
+		Destination  Address
+		SIPCallID    string
+		FlowID       string
+		ActiveflowID string
+		GroupcallID  string
+		MasterCallID string
+	}
+	// Outgoing makes the record of a call that we dial. Addresses that cannot be stored as they are get refused.
+	Outgoing Incoming
+	// Ring says that the other side rings. Too late, it changes nothing.
+	Ring struct{ At time.Time }
+	// Answer says that the call has been answered. It is refused once the call is ending: whoever sent it has a leg to hang up.
+	Answer struct{ At time.Time }
+	// Cancel begins to end the call from our side: an unanswered outgoing one becomes canceling, any other terminating. Hangup
+	// follows when the other side has confirmed, or will not.
+	Cancel struct{ At time.Time }
+	// Hangup says that the call is over. When we ended it without Cancel before, that step is made up for. Repeated, it changes nothing.
+	Hangup struct {
+		At      time.Time
+		By      Side         // "" means local after Cancel, else remote
+		Reason  HangupReason // "" means what the state suggests: cancel, normal after an answer, else noanswer
+		Detail  string       // for people; cleaned if need be
+		Quality *Quality     // nil when nothing was measured
+	}
+	// Seat says in which conference the call sits, as which conferencecall; both "" for none. It leaves its seat with the hangup at the latest.
+	Seat struct {
+		At               time.Time
+		ConferenceID     string
+		ConferencecallID string
+	}
+	// Delete hides an ended call from lists. Repeated, it changes nothing.
+	Delete struct{ At time.Time }
+	// Recover ends a call that a dead process left behind: by us, with reason failed and detail "lost". Repeated, it changes nothing.
+	Recover struct{ At time.Time }
+)
+
+func (Incoming) command() {}
+func (Outgoing) command() {}
+func (Ring) command()     {}
+func (Answer) command()   {}
+func (Cancel) command()   {}
+func (Hangup) command()   {}
+func (Seat) command()     {}
+func (Delete) command()   {}
+func (Recover) command()  {}
