@@ -134,12 +134,14 @@ func readSamples(r io.Reader, size uint32, channels int) ([]int16, error) {
 }
 
 func appendMono(samples []int16, raw []byte, channels int) []int16 {
-	for ; len(raw) > 0; raw = raw[2*channels:] {
-		v := int(int16(binary.LittleEndian.Uint16(raw)))
+	from := len(samples)
+	samples = append(samples, make([]int16, len(raw)/2/channels)...)
+	for i := range samples[from:] {
+		v := int(int16(binary.LittleEndian.Uint16(raw[2*channels*i:])))
 		if channels == 2 {
-			v = (v + int(int16(binary.LittleEndian.Uint16(raw[2:])))) / 2
+			v = (v + int(int16(binary.LittleEndian.Uint16(raw[4*i+2:])))) / 2
 		}
-		samples = append(samples, int16(v))
+		samples[from+i] = int16(v)
 	}
 	return samples
 }

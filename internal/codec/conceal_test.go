@@ -53,7 +53,7 @@ func TestConcealmentDoesNotClick(t *testing.T) {
 	for _, name := range waveforms {
 		f := format(t, name)
 		for _, length := range []int{1, 2, 3, 8} {
-			whole, patched := heard(t, name, speech(3*f.SampleRate, f.SampleRate), func(i int) bool { return i > 10 && i%23 < length })
+			whole, patched := heard(t, name, speech(f.SampleRate*3/2, f.SampleRate), func(i int) bool { return i > 10 && i%23 < length })
 			if got, most := steepest(patched), steepest(whole)*5/4+200; got > most {
 				t.Errorf("%s: %d packets lost make a step of %d, speech has %d", name, length, got, steepest(whole))
 			}

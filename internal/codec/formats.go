@@ -114,7 +114,7 @@ var (
 
 // Silent reports, without decoding, that a payload is digital silence: G.711 of the smallest magnitude only, L16 of zeros, an
 // Opus packet of discontinuous transmission (at most two bytes). False means that nobody knows, not that there is sound.
-// Who skips Decode for silence must play silence, not Conceal, for packets lost right after it.
+// The name counts as Formats spell it. Who skips Decode for silence must play silence, not Conceal, for packets lost right after it.
 func Silent(f Format, payload []byte) bool {
 	if len(payload) == 0 {
 		return false

@@ -73,22 +73,21 @@ func (g *g722Band) adaptPoles(p int32) {
 	g.a1 = min(max(clip16(wd+g.a1*32640>>15), -limit), limit)
 }
 
-// adaptZeros is UPZERO, DELAYA and FILTEZ in one pass, from the oldest difference on.
+// adaptZeros is UPZERO, DELAYA and FILTEZ in one pass.
 func (g *g722Band) adaptZeros(d int32) {
 	step := int32(128)
 	if d == 0 {
 		step = 0
 	}
 	var sz int32
-	for i := 5; i >= 0; i-- {
-		sign := (g.d[i] ^ d) >> 31 // 0 for same signs, -1 for different ones
-		g.b[i] = clip16((step ^ sign) - sign + g.b[i]*32640>>15)
-		newer := d
-		if i > 0 {
-			newer = g.d[i-1]
-		}
+	newer := d
+	for i := range g.d {
+		older := g.d[i]
+		sign := (older ^ d) >> 31 // 0 for same signs, -1 for different ones
+		g.b[i] = clip16((step^sign) - sign + g.b[i]*32640>>15)
 		g.d[i] = newer
 		sz = clip16(sz + g.b[i]*clip16(2*newer)>>15)
+		newer = older
 	}
 	g.sz = sz
 }

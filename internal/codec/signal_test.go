@@ -47,8 +47,9 @@ func snr(want, got []int16) float64 {
 func bestSNR(want, got []int16, most int) (best float64, delay int) {
 	best = math.Inf(-1)
 	n := min(len(want), len(got)) - most
+	want = want[:n]
 	for d := range most {
-		if s := snr(want[:n], got[d:d+n]); s > best {
+		if s := snr(want, got[d:d+n]); s > best {
 			best, delay = s, d
 		}
 	}
