@@ -314,6 +314,22 @@ func TestReasonOf(t *testing.T) {
 	}
 }
 
+// TestCommandsOfNobody: what no owner sends is an error and never an event.
+func TestCommandsOfNobody(t *testing.T) {
+	x := &trial{t: t}
+	in := Incoming{ID: callID, CustomerID: customerID}
+	if events, err := x.do(in); err == nil {
+		t.Errorf("a command without a time gave %v", events)
+	}
+	in.At = epoch
+	if _, err := x.do(in); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := x.do(nil); err == nil {
+		t.Errorf("no command gave %v", events)
+	}
+}
+
 func TestResourceOfFreshCall(t *testing.T) {
 	x := &trial{t: t}
 	if _, err := x.do(Incoming{At: epoch, ID: callID, CustomerID: customerID, Source: Address{Type: "sip", Target: "ann@example.com"}}); err != nil {

@@ -49,6 +49,9 @@ func (c *Call) Decide(cmd Command) ([]Event, error) {
 	if err := d.run(cmd); err != nil {
 		return nil, err
 	}
+	if d.at.IsZero() && len(d.events) > 0 {
+		return nil, fmt.Errorf("decide: %T without a time", cmd)
+	}
 	return d.events, nil
 }
 

@@ -18,6 +18,9 @@ func (s *State) Decide(c Command) ([]Event, error) {
 	if err := d.run(c); err != nil {
 		return nil, err
 	}
+	if d.at.IsZero() && len(d.events) > 0 {
+		return nil, fmt.Errorf("decide: %T without a time", c)
+	}
 	return d.events, nil
 }
 

@@ -169,6 +169,22 @@ func TestEventAboutNothing(t *testing.T) {
 	}
 }
 
+// TestCommandsOfNobody: what no owner sends is an error and never an event.
+func TestCommandsOfNobody(t *testing.T) {
+	x := newTrial(t, Limits{})
+	timeless := Create{ID: conferenceID, CustomerID: customerID}
+	if events, err := x.do(timeless); err == nil {
+		t.Errorf("a command without a time gave %v", events)
+	}
+	timeless.At = epoch
+	if _, err := x.do(timeless); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := x.do(nil); err == nil {
+		t.Errorf("no command gave %v", events)
+	}
+}
+
 // BenchmarkSpeech is the most frequent command, in a large conference.
 func BenchmarkSpeech(b *testing.B) {
 	s := State{Limits: Limits{MaxAge: time.Hour}}
