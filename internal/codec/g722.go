@@ -84,7 +84,7 @@ func (g *g722Band) adaptZeros(d int32) {
 	for i := range g.d {
 		older := g.d[i]
 		sign := (older ^ d) >> 31 // 0 for same signs, -1 for different ones
-		g.b[i] = clip16((step^sign) - sign + g.b[i]*32640>>15)
+		g.b[i] = clip16((step ^ sign) - sign + g.b[i]*32640>>15)
 		g.d[i] = newer
 		sz = clip16(sz + g.b[i]*clip16(2*newer)>>15)
 		newer = older
