@@ -25,6 +25,7 @@ type Room struct {
 	outlets []*outlet
 
 	tick    uint64
+	clock   uint64  // samples at 48 kHz, of Moment
 	sum     []int32 // of all who are heard, and the players
 	minus   []int32 // sum without one port, while that one is served
 	dirty   bool    // sum is not zero

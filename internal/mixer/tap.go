@@ -56,7 +56,7 @@ func (r *Room) tap() {
 	if len(r.taps) == 0 {
 		return
 	}
-	m := Moment{Clock: (r.tick - 1) * clockSamples, Rate: r.rate, Voices: r.moment.voices[:0]}
+	m := Moment{Clock: r.clock, Rate: r.rate, Voices: r.moment.voices[:0]}
 	for _, p := range r.ports {
 		if p.heard {
 			m.Voices = append(m.Voices, Voice{Tag: p.o.Tag, Frame: p.frame})
