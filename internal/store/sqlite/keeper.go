@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"time"
+
+	"parley/internal/store"
+)
+
+const (
+	// checkpointEvery is how many changes may pass between two checkpoints: about 5 MB of write-ahead log.
+	checkpointEvery = 128
+	// trimAbove is how many pages of the log may be left over before the writer moves them itself. It does so between two
+	// transactions, when nothing can be added, which is what lets the log start again from its beginning.
+	trimAbove = 2048
+)
+
+// keep is the keeper's goroutine. It sleeps while nothing is written, but for a sweep each hour.
+func (s *Store) keep() {
+	defer s.live.Done()
+	hourly := time.NewTicker(s.opts.sweep)
+	defer hourly.Stop()
+	retry := time.NewTimer(s.opts.retry)
+	defer retry.Stop()
+	s.sweepAll()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-hourly.C:
+			s.sweepAll()
+		case <-s.grown:
+			s.checkpoint()
+			if aboard, _ := s.ballast.state(); !aboard {
+				retry.Reset(s.opts.retry)
+			}
+		case <-retry.C:
+			if !s.reload() {
+				retry.Reset(s.opts.retry)
+			}
+		}
+	}
+}
+
+// reload tries to bring the ballast back; where it fits, the disk is no longer full.
+func (s *Store) reload() bool {
+	if s.ballast.load() != nil {
+		return false
+	}
+	aboard, _ := s.ballast.state()
+	if aboard {
+		s.counts.full.Store(false)
+	}
+	return aboard
+}
+
+func (s *Store) sweepAll() {
+	for more := true; more; {
+		var err error
+		if more, err = s.sweep(background, time.Now().Add(-store.AnswersKept)); err != nil {
+			return // the next hour's sweep will do
+		}
+	}
+}
+
+// checkpoint moves the write-ahead log into the database on a connection of its own. PASSIVE neither waits for anyone nor makes
+// anyone wait. A failure, on a full disk for example, costs nothing: the log stays as it is, and the next one tries again.
+func (s *Store) checkpoint() {
+	var blocked, pages, moved int64
+	err := s.writing.QueryRowContext(background, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&blocked, &pages, &moved)
+	s.counts.checkpoints.Add(1)
+	if err == nil && pages > trimAbove {
+		s.poke(s.trim)
+	}
+}

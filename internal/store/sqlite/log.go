@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+
+	"parley/internal/store"
+)
+
+// Events returns matching events and where to go on; see store.Log.
+func (s *Store) Events(ctx context.Context, q store.LogQuery) (events []store.Event, next int64, err error) {
+	if err := q.Check(); err != nil {
+		return nil, 0, err
+	}
+	// The end is read first: what is committed after this is left for the next call, not lost. Numbers are committed in order.
+	end, _, err := s.Last(ctx, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	if end <= q.After {
+		return nil, q.After, nil
+	}
+	text, args := logText(&q, end)
+	if events, err = s.events(ctx, text, args); err != nil {
+		return nil, 0, s.failed(ctx, "read the log", err)
+	}
+	if len(events) == q.Limit {
+		end = events[len(events)-1].Seq
+	}
+	return events, end, nil
+}
+
+// logText writes the query for events after q.After up to end. The index is named, as for lists; every index ends in seq.
+func logText(q *store.LogQuery, end int64) (string, []any) {
+	index, c := "NOT INDEXED", &clause{args: []any{q.After, end}} // NOT INDEXED: in order of seq
+	if q.CustomerID != "" {
+		index = "INDEXED BY events_customer"
+		c.and("customer <> '' AND customer = ?", q.CustomerID)
+	}
+	if q.Conference != "" {
+		index = "INDEXED BY events_conference"
+		c.and("conference <> '' AND conference = ?", q.Conference)
+	}
+	if q.Resource != "" {
+		index = "INDEXED BY events_resource"
+		c.and("resource <> '' AND resource = ?", q.Resource)
+	}
+	if conds, args := typeConds(q.Types); conds != "" {
+		c.and("("+conds+")", args...)
+	}
+	return `SELECT seq, key, version, id, type, at, customer, conference, resource, data FROM events ` + index +
+		` WHERE seq > ? AND seq <= ?` + c.text.String() + ` ORDER BY seq LIMIT ?`, append(c.args, q.Limit)
+}
+
+// typeConds writes "is one of the types"; empty when any type will do.
+func typeConds(types []string) (string, []any) {
+	var exact, conds []string
+	var args []any
+	for _, t := range types {
+		prefix, ok := strings.CutSuffix(t, "*")
+		switch {
+		case !ok:
+			exact = append(exact, t)
+		case prefix == "":
+			return "", nil
+		default:
+			conds = append(conds, "substr(type, 1, length(?)) = ?")
+			args = append(args, prefix, prefix)
+		}
+	}
+	if len(exact) > 0 {
+		conds = append(conds, "type IN (SELECT value FROM json_each(?))")
+		args = append(args, list(exact))
+	}
+	return strings.Join(conds, " OR "), args
+}
+
+func (s *Store) events(ctx context.Context, text string, args []any) ([]store.Event, error) {
+	rows, err := s.texts.query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var events []store.Event
+	for rows.Next() {
+		var e store.Event
+		var at int64
+		err := rows.Scan(&e.Seq, &e.Key, &e.Version, &e.ID, &e.Type, &at, &e.CustomerID, &e.Conference, &e.Resource, (*[]byte)(&e.Data))
+		if err != nil {
+			return nil, err
+		}
+		e.At = moment(at)
+		events = append(events, e)
+	}
+	return events, rows.Err()
+}
+
+// Last returns the end of the log and the version of a key; see store.Log.
+func (s *Store) Last(ctx context.Context, key string) (seq, version int64, err error) {
+	err = s.row(ctx, `SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(version) FROM events WHERE key = ?), 0)`,
+		[]any{key}, &seq, &version)
+	if err != nil {
+		return 0, 0, s.failed(ctx, "read the end of the log", err)
+	}
+	return seq, version, nil
+}

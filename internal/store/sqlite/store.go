@@ -1,0 +1,174 @@
+// Package sqlite keeps records and the event log in one SQLite database inside a data folder. It owns the folder's database, lock
+// and ballast files. It starts two goroutines: a writer, which commits what waits in its queue in groups, and a keeper, which
+// moves the write-ahead log into the database, forgets old answers and brings the ballast back. Close ends both. What records and
+// events mean is left to its callers.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"parley/internal/fault"
+	"parley/internal/store"
+)
+
+// Files inside the data folder.
+const (
+	databaseFile = "parley.db"
+	lockFile     = "lock"
+	ballastFile  = "ballast"
+)
+
+// options are what tests change.
+type options struct {
+	queue   int           // changes that may wait
+	group   int           // changes in one transaction
+	readers int           // connections for reading
+	retry   time.Duration // between attempts to bring the ballast back
+	sweep   time.Duration // between sweeps of old answers
+}
+
+var defaults = options{queue: 1024, group: 256, readers: 4, retry: 5 * time.Second, sweep: time.Hour}
+
+// Store is a store.Store in a data folder of its own. Its methods may be called from any goroutine.
+type Store struct {
+	dir     string
+	opts    options
+	lock    *os.File
+	ballast *ballast
+
+	writing *sql.DB // two connections: the writer's and the keeper's
+	reading *sql.DB
+	texts   texts // prepared statements of reading
+	hints   hints
+
+	queue chan *job
+	quit  chan struct{} // closed by Close: take no more
+	ended chan struct{} // closed by the writer: nothing more will be answered
+	grown chan struct{} // capacity one: writer to keeper, the write-ahead log has grown
+	trim  chan struct{} // capacity one: keeper to writer, move the rest of it
+	live  sync.WaitGroup
+
+	counts counts
+	close  func() error
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the store in dir, and makes the folder and the database where they are missing. A folder that cannot be used is refused
+// with one clear line of package fault: STORE_LOCKED, STORE_READ_ONLY, STORE_FULL (Unavailable), STORE_FOLDER, STORE_NEWER,
+// STORE_CORRUPT (Invalid). ctx bounds the opening only.
+func Open(ctx context.Context, dir string) (*Store, error) {
+	return open(ctx, dir, defaults)
+}
+
+func open(ctx context.Context, dir string, opts options) (_ *Store, err error) {
+	dir, err = makeFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir: dir, opts: opts, ballast: &ballast{dir: dir},
+		queue: make(chan *job, opts.queue),
+		quit:  make(chan struct{}), ended: make(chan struct{}),
+		grown: make(chan struct{}, 1), trim: make(chan struct{}, 1),
+	}
+	s.close = sync.OnceValue(s.shut)
+	if s.lock, err = takeLock(dir); err != nil {
+		return nil, err
+	}
+	w, err := s.connect(ctx)
+	if err != nil {
+		return nil, errors.Join(s.refused(ctx, err), s.release())
+	}
+	s.live.Add(2)
+	go s.write(w)
+	go s.keep()
+	return s, nil
+}
+
+// connect opens the database files and brings the schema up to date. It returns the writer's connection.
+func (s *Store) connect(ctx context.Context) (*session, error) {
+	if err := s.ballast.prepare(); err != nil {
+		return nil, err
+	}
+	if err := touch(s.dir, databaseFile); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.writing, err = s.pool(2, writePragmas); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, s.writing, s.dir); err != nil {
+		return nil, err
+	}
+	if s.reading, err = s.pool(s.opts.readers, readPragmas); err != nil {
+		return nil, err
+	}
+	s.texts.db = s.reading
+	if _, _, err := s.Last(ctx, ""); err != nil {
+		return nil, err
+	}
+	conn, err := s.writing.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the writer's connection: %w", err)
+	}
+	w := &session{conn: conn, stmts: map[string]*sql.Stmt{}}
+	if err := w.forgetClaims(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// Close waits until what is queued is committed, then ends the goroutines and frees the folder. Whatever comes later is refused
+// with a fault.Unavailable, reason STORE_CLOSED. A second Close returns what the first one did.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) shut() error {
+	close(s.quit)
+	s.live.Wait()
+	return s.release()
+}
+
+// release closes whatever is open; the lock goes last, because it guards all the others.
+func (s *Store) release() error {
+	var errs []error
+	if s.reading != nil {
+		errs = append(errs, s.texts.close(), s.reading.Close())
+	}
+	if s.writing != nil {
+		errs = append(errs, s.writing.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close data folder %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// Ping returns nil when the store can read and write just now, otherwise why it cannot. It goes through the writer's queue.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.do(ctx, "ping the store", func(*session) error { return nil }); err != nil {
+		return err
+	}
+	if s.counts.full.Load() {
+		return errFull(s.dir)
+	}
+	var one int
+	if err := s.reading.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return s.failed(ctx, "ping the store", err)
+	}
+	return nil
+}
+
+func errFull(dir string) error {
+	return fault.New(fault.Unavailable, "STORE_FULL",
+		"the disk of data folder %s is full: free at least %d MiB there", dir, 2*ballastSize>>20)
+}
