@@ -1,0 +1,231 @@
+package dialog
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"parley/internal/sip/field"
+)
+
+// Within answers a request inside the dialog.
+func (d *Dialog) Within(req *sip.Request, tx *sip.ServerTx) {
+	switch req.Method {
+	case sip.BYE:
+		d.byed(req, tx)
+	case sip.INVITE:
+		d.reoffered(req, tx)
+	case sip.UPDATE:
+		d.updated(req, tx)
+	case sip.INFO:
+		d.informed(req, tx)
+	case sip.PRACK:
+		d.pracked(req, tx)
+	case sip.OPTIONS:
+		d.s.Reply(req, tx, 200, d.s.Abilities()...)
+	default: // a CANCEL whose INVITE is over
+		d.s.Reply(req, tx, 481)
+	}
+}
+
+// byed ends the dialog for the peer. A BYE before our final response also ends the INVITE (RFC 3261 section 15.1.2).
+func (d *Dialog) byed(req *sip.Request, tx *sip.ServerTx) {
+	was, first := d.end("remote", 0)
+	if first && was == early {
+		_ = d.s.Send(d.tx, d.s.Response(d.req, 487, nil))
+	}
+	d.s.Reply(req, tx, 200)
+}
+
+// informed takes a key. A body is of a known type here; an INFO without one is a sign of life.
+func (d *Dialog) informed(req *sip.Request, tx *sip.ServerTx) {
+	d.mu.Lock()
+	l, st := d.line, d.state
+	d.mu.Unlock()
+	if st == over || l == nil {
+		d.s.Reply(req, tx, 481)
+		return
+	}
+	if len(req.Body()) == 0 {
+		d.s.Reply(req, tx, 200)
+		return
+	}
+	digit, ok := field.Digit(req.Body())
+	if !ok {
+		d.s.Reply(req, tx, 400, sip.NewHeader("Warning", "399 parley "+field.Quoted("the body names no key of 0-9 * # A-D")))
+		return
+	}
+	ctx, cancel := context.WithTimeout(d.s.Life, 5*time.Second)
+	defer cancel()
+	l.Digit(ctx, digit)
+	d.s.Reply(req, tx, 200)
+}
+
+// claim is take with a little patience: an ACK that was sent before the request may be on its way in another goroutine.
+func (d *Dialog) claim(req *sip.Request, offers bool) *Verdict {
+	v := d.take(req, offers)
+	for try := 0; try < 10 && v != nil && (v.Code == 491 || len(v.Headers) > 0) && d.pause(5*time.Millisecond); try++ {
+		v = d.take(req, offers)
+	}
+	return v
+}
+
+// pause waits; it ends early and returns false when the dialog or the server ends.
+func (d *Dialog) pause(wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-d.done:
+	case <-d.s.Quit:
+	}
+	return false
+}
+
+// take gives the offers' turn to the peer, or says why not: our own INVITE is open or its first one not acknowledged yet (491), or another
+// of its own is (500 with Retry-After), or the request is out of order (500) (RFC 3261 sections 12.2.2 and 14.2, RFC 3311 section 5.2).
+func (d *Dialog) take(req *sip.Request, offers bool) *Verdict {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	later := sip.NewHeader("Retry-After", seconds(time.Duration(rand.IntN(10)+1)*time.Second))
+	switch {
+	case d.state == over:
+		return Refuse(481)
+	case req.CSeq().SeqNo <= d.remote:
+		return Refuse(500)
+	case offers && d.state == early, offers && d.turn == theirs:
+		return Refuse(500, later)
+	case offers && (d.state == answered || d.turn == ours):
+		return Refuse(491)
+	}
+	d.remote = req.CSeq().SeqNo
+	if offers {
+		d.turn = theirs
+	}
+	return nil
+}
+
+func (d *Dialog) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.turn = nobody
+}
+
+// reoffered answers a re-INVITE: with an answer to its offer, or with an offer of ours whose answer the ACK brings. Without an ACK the call
+// ends.
+func (d *Dialog) reoffered(req *sip.Request, tx *sip.ServerTx) {
+	if v := d.claim(req, true); v != nil {
+		d.s.Reply(req, tx, v.Code, v.Headers...)
+		return
+	}
+	defer d.release()
+	d.s.Reply(req, tx, 100)
+	res := d.agree(req, tx, true)
+	if res == nil {
+		return
+	}
+	late := len(req.Body()) == 0
+	ack, err := d.confirm(context.Background(), req, tx, res)
+	switch {
+	case errors.Is(err, errNoACK):
+		d.bye(408, "no ACK came")
+	case err != nil:
+	case late && sdpOf(ack) != nil:
+		if err := d.line.Answered(d.s.Life, sdpOf(ack)); err != nil {
+			v := d.s.VerdictOf(err)
+			d.bye(v.Code, "the answer cannot be used")
+		}
+	}
+}
+
+// updated answers an UPDATE. Without an offer it refreshes target and session timer only.
+func (d *Dialog) updated(req *sip.Request, tx *sip.ServerTx) {
+	offers := len(req.Body()) > 0
+	if v := d.claim(req, offers); v != nil {
+		d.s.Reply(req, tx, v.Code, v.Headers...)
+		return
+	}
+	if offers {
+		defer d.release()
+	}
+	if res := d.agree(req, tx, offers); res != nil {
+		_ = d.s.Send(tx, res)
+	}
+}
+
+// agree negotiates a target refresh request and makes its 200; nil when it has been refused, which leaves the session as it was.
+func (d *Dialog) agree(req *sip.Request, tx *sip.ServerTx, media bool) *sip.Response {
+	t, v := d.s.negotiate(req)
+	var body []byte
+	if v == nil && media {
+		var err error
+		var offer []byte
+		if len(req.Body()) > 0 {
+			offer = req.Body()
+		}
+		if body, err = d.line.Offer(d.s.Life, offer); err != nil {
+			v = d.s.VerdictOf(err)
+		}
+	}
+	if v != nil {
+		d.s.Reply(req, tx, v.Code, v.Headers...)
+		return nil
+	}
+	d.mu.Lock()
+	d.peer.refresh(req)
+	confirmed := d.state == confirmed
+	d.mu.Unlock()
+	headers := []sip.Header{d.contact(), d.s.Allow(), sip.NewHeader("Supported", Supported)}
+	if confirmed {
+		d.renew(t)
+		headers = append(headers, t.headers()...)
+	}
+	return d.s.Response(req, 200, body, headers...)
+}
+
+// reliable is a provisional response that waits for its PRACK (RFC 3262).
+type reliable struct {
+	rseq  uint32
+	cseq  uint32
+	prack chan *sip.Request // capacity 1
+}
+
+// newReliable follows the one before, which may be nil.
+func newReliable(before *reliable, cseq uint32) *reliable {
+	r := &reliable{rseq: rand.Uint32N(1<<30) + 1, cseq: cseq, prack: make(chan *sip.Request, 1)}
+	if before != nil {
+		r.rseq = before.rseq + 1
+	}
+	return r
+}
+
+func (r *reliable) headers() []sip.Header {
+	return []sip.Header{sip.NewHeader("Require", "100rel"), sip.NewHeader("RSeq", strconv.FormatUint(uint64(r.rseq), 10))}
+}
+
+// pracked answers a PRACK. None of our provisionals carries a body, so an offer in it has no place.
+func (d *Dialog) pracked(req *sip.Request, tx *sip.ServerTx) {
+	ack, ok := field.ParseRAck(field.First(req, "rack"))
+	d.mu.Lock()
+	r := d.ring
+	d.mu.Unlock()
+	switch {
+	case !ok:
+		d.s.Reply(req, tx, 400)
+	case r == nil || ack.RSeq != r.rseq || ack.CSeq != r.cseq || ack.Method != string(sip.INVITE):
+		d.s.Reply(req, tx, 481)
+	case len(req.Body()) > 0:
+		d.s.Reply(req, tx, 488)
+	default:
+		select {
+		case r.prack <- req:
+		default:
+		}
+		d.s.Reply(req, tx, 200)
+	}
+}

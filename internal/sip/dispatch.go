@@ -1,0 +1,135 @@
+package sip
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"parley/internal/sip/dialog"
+	"parley/internal/sip/field"
+)
+
+// fresh marks an INVITE that starts a dialog. The field is free in requests that were received.
+const fresh = "fresh"
+
+// tagInvite gives an INVITE without To tag the tag of the dialog that it may become, before the transaction layer sees it: every response,
+// the layer's own 487 to a CANCEL included, then carries the same tag (RFC 3261 section 8.2.6.2), and nothing changes the request later.
+func tagInvite(m sip.Message) {
+	req, ok := m.(*sip.Request)
+	if !ok || req.Method != sip.INVITE {
+		return
+	}
+	if to := req.To(); to != nil && field.Tag(to.Params) == "" {
+		to.Params.Add("tag", sip.GenerateTagN(20))
+		req.Laddr.Hostname = fresh
+	}
+}
+
+// serve is where the transaction layer hands requests over, each in a goroutine of its own.
+func (s *Server) serve(req *sip.Request, tx *sip.ServerTx) {
+	if !s.stack.Work.Enter() {
+		tx.Terminate()
+		return
+	}
+	defer s.stack.Work.Leave()
+	s.stats.request(string(req.Method))
+	s.dispatch(req, tx)
+	tx.TerminateGracefully() // also frees what was not answered, as ACK
+}
+
+func (s *Server) dispatch(req *sip.Request, tx *sip.ServerTx) {
+	if req.Method == sip.ACK {
+		if d := s.book.find(req); d != nil {
+			d.Acked(req)
+		}
+		return
+	}
+	if v := s.inspect(req); v != nil {
+		s.stack.Reply(req, tx, v.Code, v.Headers...)
+		return
+	}
+	d := s.book.find(req)
+	switch {
+	case req.Method == sip.INVITE && req.Laddr.Hostname == fresh:
+		s.invite(req, tx)
+	case d != nil:
+		d.Within(req, tx)
+	case field.Tag(req.To().Params) != "" || !opens[req.Method]:
+		s.stack.Reply(req, tx, 481)
+	case req.Method == sip.OPTIONS:
+		s.stack.Reply(req, tx, 200, s.stack.Abilities()...)
+	case req.Method == sip.REGISTER:
+		res := s.o.Register(req, field.Source(req))
+		_ = s.stack.Send(tx, res)
+	}
+}
+
+// opens are the methods that make sense outside a dialog.
+var opens = map[sip.RequestMethod]bool{sip.OPTIONS: true, sip.REGISTER: true}
+
+// inspect refuses what no method can do anything with, in the order of RFC 3261 section 8.2. Max-Forwards is not looked at: it binds who
+// forwards, and this server is always the target.
+func (s *Server) inspect(req *sip.Request) *dialog.Verdict {
+	switch {
+	case !strings.EqualFold(req.SipVersion, "SIP/2.0"):
+		return dialog.Refuse(505)
+	case req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil:
+		return dialog.Refuse(400)
+	case string(req.CSeq().MethodName) != string(req.Method):
+		return dialog.Refuse(400)
+	case !understood[string(req.Method)]:
+		return dialog.Refuse(501, s.stack.Allow())
+	case !s.takes(req.Method):
+		return dialog.Refuse(405, s.stack.Allow())
+	case req.Recipient.Scheme != "sip" && req.Recipient.Scheme != "sips":
+		return dialog.Refuse(416)
+	case req.Method == sip.CANCEL: // RFC 3261 section 9.2: no Require in it
+		return nil
+	}
+	var unknown []string
+	for _, tag := range field.Values(req, "require") {
+		if !strings.EqualFold(tag, "100rel") && !strings.EqualFold(tag, "timer") {
+			unknown = append(unknown, tag)
+		}
+	}
+	if len(unknown) > 0 {
+		return dialog.Refuse(420, sip.NewHeader("Unsupported", strings.Join(unknown, ", ")))
+	}
+	return s.inspectBody(req)
+}
+
+func (s *Server) takes(m sip.RequestMethod) bool {
+	switch m {
+	case sip.INVITE, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.INFO, sip.PRACK, sip.UPDATE:
+		return true
+	case sip.REGISTER:
+		return s.o.Register != nil
+	}
+	return false
+}
+
+// inspectBody refuses bodies that the method has no use for (RFC 3261 section 8.2.3).
+func (s *Server) inspectBody(req *sip.Request) *dialog.Verdict {
+	want := ""
+	switch req.Method {
+	case sip.INVITE, sip.UPDATE:
+		want = field.SDP
+		if !field.AcceptsSDP(req) {
+			return dialog.Refuse(406)
+		}
+	case sip.INFO:
+		want = field.DTMFRelay + ", " + field.DTMF
+	}
+	if len(req.Body()) == 0 || want == "" {
+		return nil
+	}
+	if enc := field.First(req, "content-encoding", "e"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return dialog.Refuse(415, sip.NewHeader("Accept-Encoding", "identity"))
+	}
+	for t := range strings.SplitSeq(want, ", ") {
+		if field.MediaType(req) == t {
+			return nil
+		}
+	}
+	return dialog.Refuse(415, sip.NewHeader("Accept", want))
+}
