@@ -13,6 +13,7 @@ type mix struct {
 	rate    int
 	limiter audio.Limiter
 	frame   []int16 // limited, at the room's rate
+	prev    []int16 // the frame of the tick before, silence when there was none
 	sum     []int32 // of this tick
 	silent  bool
 	tick    uint64
@@ -32,29 +33,37 @@ type render struct {
 type stream struct {
 	render  *render
 	encoder codec.Encoder
-	silence []byte // payload of a silent frame, made once
+	silence *silence
 	payload []byte
 	buf     []byte
 	tick    uint64 // of payload
-	broken  bool   // decoders have not followed the encoder: the next frame uses no prediction
+	broken  bool   // the last payload was stored silence, or there was none
 }
 
 func newMix(rate int) *mix {
-	return &mix{rate: rate, frame: make([]int16, audio.FrameSamples(rate))}
+	n := audio.FrameSamples(rate)
+	return &mix{rate: rate, frame: make([]int16, n), prev: make([]int16, n)}
 }
 
 // start gives the mix its sum for a tick, which must stay as it is until the last payload is made.
 func (m *mix) start(tick uint64, sum []int32, silent bool) {
 	m.tick, m.sum, m.silent = tick, sum, silent
+	if silent {
+		return
+	}
+	m.frame, m.prev = m.prev, m.frame
+	if m.limited+1 != tick {
+		clear(m.prev)
+	}
+	m.limiter.Apply(m.frame, sum)
+	m.limited = tick
 }
 
-// samples returns the limited frame of this tick.
-func (m *mix) samples() []int16 {
-	if m.limited != m.tick {
-		m.limited = m.tick
-		m.limiter.Apply(m.frame, m.sum)
-	}
-	return m.frame
+// startAfter makes m go on where other stood at the last tick.
+func (m *mix) startAfter(other *mix) {
+	m.limiter = other.limiter
+	m.limited = other.limited
+	copy(m.frame, other.frame)
 }
 
 // renderAt returns the mix's rendering at rate, making it when it is new.
@@ -76,7 +85,7 @@ func (m *mix) renderAt(rate int) (*render, error) {
 	return r, nil
 }
 
-func (m *mix) newStream(f codec.Format, silence []byte) (*stream, error) {
+func (m *mix) newStream(f codec.Format, quiet *silence) (*stream, error) {
 	rate := f.Rate(m.rate)
 	r, err := m.renderAt(rate)
 	if err != nil {
@@ -86,7 +95,7 @@ func (m *mix) newStream(f codec.Format, silence []byte) (*stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open encoder: %w", err)
 	}
-	return &stream{render: r, encoder: encoder, silence: silence, buf: make([]byte, codec.MaxPayload)}, nil
+	return &stream{render: r, encoder: encoder, silence: quiet, broken: true, buf: make([]byte, codec.MaxPayload)}, nil
 }
 
 // payload returns the mix of this tick as s encodes it. A silent mix costs no encoding: everyone gets the stored silence.
@@ -94,30 +103,35 @@ func (m *mix) payload(s *stream) []byte {
 	if s.tick == m.tick {
 		return s.payload
 	}
-	follows := s.tick+1 == m.tick && !s.broken
+	if s.tick+1 != m.tick {
+		s.broken = true // nobody heard it last; who comes had silence
+	}
 	s.tick = m.tick
 	if m.silent {
-		// The encoder stands still, so it must begin anew with the next sound.
-		s.payload, s.broken = s.silence, true
+		s.payload, s.broken = s.silence.payload, true
 		return s.payload
 	}
-	s.broken = false
-	if !follows {
+	if s.broken && !codec.Follow(s.encoder, s.silence.encoder) {
 		s.encoder.Reset()
 	}
 	n, err := s.encoder.Encode(s.buf, m.rendered(s.render))
-	if err != nil {
+	if s.broken = err != nil; s.broken {
 		// Cannot happen with frames of the encoder's own rate; silence keeps the stream alive.
-		s.payload, s.broken = s.silence, true
+		s.payload = s.silence.payload
 		return s.payload
 	}
 	s.payload = s.buf[:n]
 	return s.payload
 }
 
+// startAfter makes s go on where other stood at the last tick.
+func (s *stream) startAfter(other *stream) {
+	s.tick = other.tick
+	s.broken = other.broken || !codec.Follow(s.encoder, other.encoder)
+}
+
 // refresh has the next frame encoded so that a decoder that comes from another stream follows it at once, where the codec can do
-// that without disturbing the others. Else the newcomer hears what it would after a lost packet: nothing with G.711, a few
-// milliseconds of adaptation with G.722.
+// that without disturbing the others.
 func (s *stream) refresh() {
 	if e, ok := s.encoder.(interface{ Refresh() }); ok {
 		e.Refresh()
@@ -125,31 +139,18 @@ func (s *stream) refresh() {
 }
 
 func (m *mix) rendered(r *render) []int16 {
-	frame := m.samples()
 	if r.resampler == nil {
-		return frame
+		return m.frame
 	}
-	if r.tick != m.tick {
-		if r.tick+1 != m.tick {
-			r.resampler.Reset()
-		}
-		r.tick = m.tick
-		r.resampler.Process(r.frame, frame)
+	if r.tick == m.tick {
+		return r.frame
 	}
-	return r.frame
-}
-
-// prime continues where the common mix stood before this tick: with its past in the resamplers, changing from it to one's own
-// mix does not click.
-func (m *mix) prime(common *mix) {
-	for _, r := range m.renders {
-		if r.resampler == nil {
-			continue
-		}
+	if r.tick+1 != m.tick {
+		// Nobody needed it last; with the past in its filter it goes on without a click.
 		r.resampler.Reset()
-		if common.limited == common.tick && !common.silent {
-			r.resampler.Process(r.frame, common.frame)
-		}
-		r.tick = common.tick
+		r.resampler.Process(r.frame, m.prev)
 	}
+	r.tick = m.tick
+	r.resampler.Process(r.frame, m.frame)
+	return r.frame
 }

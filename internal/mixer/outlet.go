@@ -15,7 +15,7 @@ type outlet struct {
 	room    int // its rate in Hz
 	keep    int // ticks for which a speaker keeps its own stream after the last audible frame
 	shared  *stream
-	silence []byte
+	silence *silence
 	spare   []*voice
 	members int
 }
@@ -34,16 +34,23 @@ const (
 	silenceFrames = 8 // after so many frames of silence an encoder's payload has settled
 )
 
+// silence is a silent frame, encoded once for all: a payload that can be repeated for ever, and an encoder that stands where
+// a decoder stands after some of them.
+type silence struct {
+	payload []byte
+	encoder codec.Encoder
+}
+
 func newOutlet(f codec.Format, common *mix) (*outlet, error) {
-	silence, err := encodeSilence(f, common.rate)
+	quiet, err := encodeSilence(f, common.rate)
 	if err != nil {
 		return nil, err
 	}
-	shared, err := common.newStream(f, silence)
+	shared, err := common.newStream(f, quiet)
 	if err != nil {
 		return nil, err
 	}
-	o := &outlet{format: f, room: common.rate, shared: shared, silence: silence}
+	o := &outlet{format: f, room: common.rate, shared: shared, silence: quiet}
 	if !stateless(f) || shared.render.resampler != nil {
 		o.keep = keepTicks
 	}
@@ -53,7 +60,7 @@ func newOutlet(f codec.Format, common *mix) (*outlet, error) {
 // stateless formats may change encoders at any frame without anybody's hearing it.
 func stateless(f codec.Format) bool { return slices.Contains([]string{"PCMU", "PCMA", "L16"}, f.Name) }
 
-func encodeSilence(f codec.Format, room int) ([]byte, error) {
+func encodeSilence(f codec.Format, room int) (*silence, error) {
 	rate := f.Rate(room)
 	encoder, err := codec.NewEncoder(f, rate)
 	if err != nil {
@@ -65,7 +72,7 @@ func encodeSilence(f codec.Format, room int) ([]byte, error) {
 			return nil, fmt.Errorf("encode silence: %w", err)
 		}
 	}
-	return slices.Clone(buf[:n]), nil
+	return &silence{payload: slices.Clone(buf[:n]), encoder: encoder}, nil
 }
 
 // reserve makes sure that the next speaker finds a voice without allocating in the tick.
@@ -91,8 +98,8 @@ func (o *outlet) newVoice() (*voice, error) {
 	return v, nil
 }
 
-// take returns a voice that has forgotten its last speaker, nil when none can be made; the caller then hears the common mix.
-// The pool grows to the number of those who ever spoke at once and only then allocates.
+// take returns a voice that goes on where the common mix stands, so that the listener who changes to it hears no break; nil when none can be
+// made, and it stays with the common mix. The pool grows to the number of those who ever spoke at once and only then allocates.
 func (o *outlet) take(common *mix) *voice {
 	var v *voice
 	if n := len(o.spare); n > 0 {
@@ -103,10 +110,18 @@ func (o *outlet) take(common *mix) *voice {
 			return nil
 		}
 	}
-	v.limiter = common.limiter
-	v.stream.broken = true
-	v.prime(common)
+	v.mix.startAfter(common)
+	v.stream.startAfter(o.shared)
 	return v
 }
 
-func (o *outlet) give(v *voice) { o.spare = append(o.spare, v) }
+// give takes a voice back whose listener now hears the common mix. When nobody heard that lately its stream can go on where the
+// voice stood. Otherwise it must go on for the others, and the newcomer's decoder has followed a stream of, by then, nearly the same sound.
+func (o *outlet) give(v *voice, common *mix) {
+	o.spare = append(o.spare, v)
+	if o.shared.tick == common.tick {
+		o.shared.refresh()
+	} else {
+		o.shared.startAfter(v.stream)
+	}
+}

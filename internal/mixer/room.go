@@ -15,8 +15,9 @@ import (
 // changes; encoders and resamplers then begin anew, which is heard like one lost packet.
 //
 // Those who are not heard share one encoding of the common mix per format; each who is heard has one of its own, for as long as
-// it is heard and, where the codec has memory, 600 ms longer. Who changes between the two meets an encoder that it has not followed: nothing is heard
-// with G.711, a frame without prediction bridges it with Opus, G.722 adapts within some milliseconds.
+// it is heard and, where the codec has memory, 600 ms longer. Who begins to be heard gets an encoder that goes on where the shared one stood,
+// without a break. Who ceases to be changes to the shared one, which has encoded the same sound for those 600 ms: a frame without prediction bridges
+// what is left with Opus, G.722 adapts by itself.
 type Room struct {
 	rate    int
 	ports   []*Port
@@ -233,7 +234,6 @@ func (r *Room) release(p *Port) {
 	if p.own == nil {
 		return
 	}
-	p.outlet.give(p.own)
+	p.outlet.give(p.own, r.common)
 	p.own, p.keep = nil, 0
-	p.outlet.shared.refresh()
 }

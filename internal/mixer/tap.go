@@ -67,7 +67,7 @@ func (r *Room) tap() {
 		m.Played = r.moment.played
 	}
 	if !r.common.silent {
-		m.Mix = r.common.samples()
+		m.Mix = r.common.frame
 	}
 	for _, t := range r.taps {
 		t.See(m)

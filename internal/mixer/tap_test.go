@@ -88,13 +88,18 @@ func TestTap(t *testing.T) {
 	ticks(r, 3)
 	wide := newLeg(t, "opus", 0)
 	enter(t, r, wide, Options{Tag: "wide"}) // the clock does not care for the rate
-	ticks(r, 2)
+	ticks(r, 1)
+	r.Skip(3) // ticks that were never made
+	ticks(r, 1)
 	r.RemoveTap(w)
 	ticks(r, 2)
 	if len(w.clocks) != 5 {
 		t.Fatalf("%d ticks seen", len(w.clocks))
 	}
 	for i, c := range w.clocks {
+		if i == 4 {
+			i += 3
+		}
 		if c != uint64(i)*960 {
 			t.Errorf("tick %d at %d", i, c)
 		}

@@ -68,7 +68,7 @@ func (r *Room) payload(p *Port) []byte {
 	case p.outlet == nil || !p.leg.Ready():
 		return nil
 	case !p.hears():
-		return p.outlet.silence
+		return p.outlet.silence.payload
 	case p.own != nil:
 		return r.ownPayload(p)
 	}
