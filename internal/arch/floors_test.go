@@ -11,7 +11,7 @@ var floors = [...][]string{
 	2: {"store", "store/sqlite", "store/storetest", "store/memory"},
 	3: {},
 	4: {"room", "line"},
-	5: {"sip", "sip/sanity", "sip/digest", "api"},
+	5: {"sip", "sip/sanity", "sip/digest", "sip/registrar", "api"},
 	6: {"config", "server", "bench", "arch", "e2e"},
 }
 
@@ -30,6 +30,7 @@ var within = map[string][]string{
 	"store/memory":    {"store"},
 	"line":            {"room"},
 	"sip":             {"sip/sanity", "sip/digest"},
+	"sip/registrar":   {"sip", "sip/digest"},
 	"server":          {"config"},
 }
 
