@@ -1,0 +1,373 @@
+package loop
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"parley/internal/audio"
+	"parley/internal/fault"
+)
+
+func toneAt(hz float64, rate int) *audio.Tone { return audio.NewTone(hz, -20, rate, 0) }
+
+func TestOpenRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		o      Options
+		reason string
+	}{
+		{"no address", Options{Low: 20000, High: 20010}, "MEDIA_ADDRESS_INVALID"},
+		{"unspecified", Options{IP: netip.IPv4Unspecified(), Low: 20000, High: 20010}, "MEDIA_ADDRESS_INVALID"},
+		{"no ports", Options{IP: loopback}, "MEDIA_PORTS_INVALID"},
+		{"no pair", Options{IP: loopback, Low: 20001, High: 20002}, "MEDIA_PORTS_INVALID"},
+		{"reversed", Options{IP: loopback, Low: 20010, High: 20000}, "MEDIA_PORTS_INVALID"},
+		{"loops", Options{IP: loopback, Low: 20000, High: 20010, Loops: -1}, "MEDIA_LOOPS_INVALID"},
+	} {
+		if _, err := Open(c.o); fault.ReasonOf(err) != c.reason {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if e, err := Open(Options{IP: loopback, Low: 65533, High: 65535}); err != nil || len(e.ports.used) != 1 || len(e.loops) == 0 {
+		t.Errorf("the highest pair: %v", err)
+	}
+}
+
+// TestPorts hands out even ports in turn, around those that others hold, until none is left.
+func TestPorts(t *testing.T) {
+	e := openEngine(t, 1, 10)
+	defer e.closeSockets()
+	first := e.ports.first
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(first) + 3}) // the RTCP port of the second pair
+	if err != nil {
+		t.Skip(err)
+	}
+	var sessions []*Session
+	for _, want := range []uint16{0, 4, 6, 8} {
+		s, err := e.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Local() != netip.AddrPortFrom(loopback, first+want) {
+			t.Errorf("local %v, want port %d", s.Local(), first+want)
+		}
+		sessions = append(sessions, s)
+	}
+	_, err = e.NewSession()
+	if fault.KindOf(err) != fault.Exhausted || fault.ReasonOf(err) != "MEDIA_PORTS_EXHAUSTED" {
+		t.Errorf("a fifth session: %v", err)
+	}
+	sessions[2].Close()
+	sessions[2].Close()
+	taken.Close()
+	for _, want := range []uint16{6, 2} { // in turn after the last that was tried
+		s, err := e.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Local().Port() != first+want {
+			t.Errorf("port %v, want %d", s.Local(), first+want)
+		}
+	}
+	if e.counted() != 5 {
+		t.Errorf("%d sessions", e.counted())
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	ms := time.Millisecond
+	s := schedule{slot: 100} // 500 ms
+	for _, c := range []struct {
+		now  time.Duration
+		slot uint64
+		lost int
+	}{
+		{500 * ms, 101, 0},
+		{508 * ms, 102, 0}, // in time for the next
+		{530 * ms, 103, 0}, // late: catches up
+		{530 * ms, 104, 0},
+		{625 * ms, 105, 0},     // exactly five frames late
+		{631 * ms, 110, 1},     // a little more: a frame goes
+		{1000 * ms, 183, 18},   // far behind: all but five frames
+		{1000 * ms, 184, 0},    // and from there on without loss
+		{time.Hour, 719980, 0}, // checked below
+	} {
+		if c.now == time.Hour {
+			slot, at, lost := s.next(c.now)
+			if lost == 0 || c.now-at > catchUpSlots*slotLength || slot%phases != 185%phases {
+				t.Errorf("after an hour: slot %d at %v, %d lost", slot, at, lost)
+			}
+			continue
+		}
+		slot, at, lost := s.next(c.now)
+		if slot != c.slot || lost != c.lost || at != time.Duration(slot)*slotLength {
+			t.Errorf("at %v: slot %d at %v, %d lost; want slot %d, %d lost", c.now, slot, at, lost, c.slot, c.lost)
+		}
+	}
+}
+
+// TestLostFrames gives frames up: the stream's clock goes on as if they had been played, and nothing is sent twice.
+func TestLostFrames(t *testing.T) {
+	r := newRig(t, 1)
+	p := newPeer(t, 440)
+	r.enter(r.e.NewRoom(), r.session(p, "PCMU"), PortOptions{})
+	r.talk(3, p)
+	r.e.loops[0].lost += 7
+	r.talk(3, p)
+	want := []uint32{0, 160, 320, 160 * 10, 160 * 11, 160 * 12}
+	if len(p.stamps) != len(want) {
+		t.Fatalf("%d packets", len(p.stamps))
+	}
+	for i, ts := range p.stamps {
+		if ts-p.stamps[0] != want[i] {
+			t.Errorf("packet %d at %d, want %d", i, ts-p.stamps[0], want[i])
+		}
+	}
+}
+
+// TestRun runs real threads: audio flows, the end says goodbye, and afterwards nothing hangs.
+func TestRun(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	e := openEngine(t, 2, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	s, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, q := newPeer(t, 440), newPeer(t, 0)
+	p.to = net.UDPAddrFromAddrPort(s.Local())
+	applied := make(chan error, 1)
+	go func() { applied <- s.Apply(p.media("PCMU")) }() // asked for before Run
+	go func() { ran <- e.Run(ctx) }()
+	wait(t, applied)
+	room := e.NewRoom()
+	port, err := room.Enter(s, PortOptions{Tag: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s2, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s2.Apply(q.media("PCMU")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := room.Enter(s2, PortOptions{Tag: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Admit(); err != nil {
+		t.Errorf("two sessions are too much: %v", err)
+	}
+	buf := make([]byte, 2048)
+	for len(q.stamps) < 25 { // each packet that comes triggers the next frame, so it is paced by the loop
+		p.speak()
+		if !q.take(buf, 10*time.Second) {
+			t.Fatal("no audio for ten seconds")
+		}
+	}
+	if err := e.Run(ctx); fault.ReasonOf(err) != "MEDIA_ENGINE_RAN" {
+		t.Errorf("ran twice: %v", err)
+	}
+	cancel()
+	if err := wait(t, ran); err != nil {
+		t.Error(err)
+	}
+	for q.other == 0 {
+		if !q.take(buf, 10*time.Second) {
+			t.Fatal("no goodbye")
+		}
+	}
+	port.Set(PortOptions{})
+	port.Leave()
+	if err := s.Apply(p.media("PCMU")); fault.ReasonOf(err) != "MEDIA_STOPPED" {
+		t.Errorf("applied after the end: %v", err)
+	}
+	if _, err := e.NewSession(); fault.ReasonOf(err) != "MEDIA_STOPPED" {
+		t.Errorf("a session after the end: %v", err)
+	}
+	room.Close()
+	for range room.Facts() {
+	}
+	s.Close()
+	s2.Close()
+	if stats := e.Stats(); stats.Sessions != 0 || len(stats.Loops) != 2 {
+		t.Errorf("stats %+v", stats)
+	}
+	p.conn.Close()
+	q.conn.Close()
+}
+
+func wait(t *testing.T, c <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-c:
+		return err
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing happens")
+		return nil
+	}
+}
+
+// TestQueueFull has nobody's command dropped.
+func TestQueueFull(t *testing.T) {
+	l := newLoop(clock{begin: time.Now()})
+	n := 0
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		for range queueLength + 10 {
+			l.post(func() error { n++; return nil })
+		}
+	}()
+	for n < queueLength+10 {
+		if len(l.queue) == queueLength || n > 0 {
+			before := n
+			l.obey()
+			if n-before > commandsPerSlot {
+				t.Fatalf("%d commands in a slot", n-before)
+			}
+		}
+	}
+	<-posted
+	if l.waits.Load() == 0 {
+		t.Error("waiting was not counted")
+	}
+}
+
+func TestAdmit(t *testing.T) {
+	e := openEngine(t, 2, 20)
+	defer e.closeSockets()
+	if err := e.Admit(); err != nil {
+		t.Fatal(err)
+	}
+	busy := func(l *loop, share float64, late time.Duration) {
+		for range 3000 {
+			l.load.account(late, time.Duration(share*float64(slotLength)), 0, 100)
+		}
+	}
+	busy(e.loops[0], 0.95, 0)
+	if err := e.Admit(); err != nil {
+		t.Errorf("one loop is free: %v", err)
+	}
+	if l := e.NewRoom().loop; l != e.loops[1] {
+		t.Error("a room on the busy loop")
+	}
+	s, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := &Room{loop: e.loops[0]}
+	if _, err := full.Enter(s, PortOptions{}); fault.ReasonOf(err) != "OVERLOADED" {
+		t.Errorf("entered a full loop: %v", err)
+	}
+	busy(e.loops[1], 0.749, 0)
+	if err := e.Admit(); fault.KindOf(err) != fault.Unavailable || fault.ReasonOf(err) != "OVERLOADED" {
+		t.Errorf("both are busy: %v", err)
+	}
+	busy(e.loops[1], 0.1, 30*time.Millisecond)
+	if err := e.Admit(); fault.ReasonOf(err) != "OVERLOADED" {
+		t.Errorf("slots are late: %v", err)
+	}
+	busy(e.loops[1], 0.1, time.Millisecond)
+	if err := e.Admit(); err != nil {
+		t.Errorf("recovered: %v", err)
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	e, err := Open(Options{IP: netip.IPv6Loopback(), Low: 30900, High: 30910, Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.NewSession()
+	if err != nil {
+		t.Skip("no IPv6: ", err)
+	}
+	defer e.closeSockets()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv6loopback})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer conn.Close()
+	p := &peer{t: t, conn: conn}
+	p.open("PCMU")
+	p.tone = toneAt(440, 8000)
+	p.to = net.UDPAddrFromAddrPort(s.Local())
+	r := &rig{t: t, e: e}
+	r.do(func() { err = s.Apply(p.media("PCMU")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.enter(e.NewRoom(), s, PortOptions{})
+	r.talk(60, p)
+	if len(p.stamps) != 60 || s.Stats().Latched != p.addr() || !s.leg.peer.IsValid() {
+		t.Errorf("%d packets, latched %v", len(p.stamps), s.Stats().Latched)
+	}
+}
+
+func TestStats(t *testing.T) {
+	r := newRig(t, 1)
+	p := newPeer(t, 440)
+	s := r.session(p, "PCMU")
+	r.enter(r.e.NewRoom(), s, PortOptions{})
+	r.talk(60, p)
+	p.to = net.UDPAddrFromAddrPort(s.Local())
+	if _, err := p.conn.WriteToUDP([]byte{1}, p.to); err != nil {
+		t.Fatal(err)
+	}
+	r.talk(60, p)
+	got := r.e.Stats()
+	l := got.Loops[0]
+	if got.Sessions != 1 || l.Rooms != 1 || l.Ports != 1 || l.PacketsIn < 100 || l.PacketsOut < 100 || l.Refused == 0 {
+		t.Errorf("stats %+v", got)
+	}
+	if one := s.Stats(); one.PacketsIn < 90 || one.PacketsOut < 90 {
+		t.Errorf("session %+v", one)
+	}
+}
+
+// TestEarlyPackets has what came before the media was agreed on played to nobody.
+func TestEarlyPackets(t *testing.T) {
+	r := newRig(t, 1)
+	p, q := newPeer(t, 440), newPeer(t, 0)
+	s, err := r.e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.to = net.UDPAddrFromAddrPort(s.Local())
+	for range 50 {
+		p.speak()
+	}
+	r.do(func() { err = s.Apply(p.media("PCMU")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := r.e.NewRoom()
+	r.enter(room, s, PortOptions{})
+	r.enter(room, r.session(q, "PCMU"), PortOptions{})
+	r.talk(10, q)
+	q.hears("q", nil, 440)
+	if s.Silence() >= 0 {
+		t.Error("a packet from before was believed")
+	}
+}
+
+// TestPhases spreads rooms and sessions without a room over the four slots of a frame.
+func TestPhases(t *testing.T) {
+	r := newRig(t, 1)
+	for range 2 * phases {
+		r.session(newPeer(t, 0), "PCMU")
+		r.enter(r.e.NewRoom(), r.session(newPeer(t, 0), "PCMU"), PortOptions{})
+	}
+	l := r.e.loops[0]
+	for phase := range phases {
+		if rooms, idle := len(l.mixing[phase]), len(l.idle[phase]); rooms != 2 || idle != 2 {
+			t.Errorf("phase %d has %d rooms and %d idle sessions", phase, rooms, idle)
+		}
+	}
+}

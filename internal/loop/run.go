@@ -1,0 +1,221 @@
+package loop
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Figures of the command queue.
+const (
+	queueLength     = 1024
+	commandsPerSlot = 64 // so that a storm of joins cannot make a slot late by itself
+)
+
+// loop is one thread's share of the media.
+type loop struct {
+	clock clock
+	queue chan command
+	dead  chan struct{} // closed when the thread has ended
+	waits atomic.Uint64 // commands that found the queue full
+	rooms atomic.Int64  // open rooms, for placing new ones
+	load  load
+
+	// What follows belongs to the thread.
+	plan    schedule
+	mixing  [phases][]*Room
+	idle    [phases][]*leg // sessions with media but without a room
+	legs    int            // in rooms
+	lost    int            // frames given up since the start
+	arrived uint64         // legs ever taken, to spread their housekeeping
+	in, out []byte         // the packet being read, the packet being written
+	scratch []int16        // a frame that nobody hears
+	counts  Counts
+	shown   shown
+}
+
+// command is a step that the thread takes between two slots; done, when not nil, gets its error.
+type command struct {
+	step func() error
+	done chan error
+}
+
+func (c command) run() {
+	err := c.step()
+	if c.done != nil {
+		c.done <- err
+	}
+}
+
+// initialRate is that of a session before it enters a room.
+const initialRate = 8000
+
+// highestRate is the highest that a room mixes at.
+const highestRate = 48000
+
+func newLoop(c clock) *loop {
+	return &loop{
+		clock: c,
+		queue: make(chan command, queueLength), dead: make(chan struct{}),
+		in: make([]byte, packetSize), out: make([]byte, 0, packetSize), scratch: make([]int16, highestRate/50),
+	}
+}
+
+// do has the thread take a step and waits for it, a slot at most while the loop is in time. After the loop's end it does
+// nothing and returns MEDIA_STOPPED.
+func (l *loop) do(step func() error) error {
+	c := command{step: step, done: make(chan error, 1)}
+	if !l.enqueue(c) {
+		return errStopped()
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-l.dead:
+	}
+	select {
+	case err := <-c.done:
+		return err
+	default:
+		return errStopped()
+	}
+}
+
+// post has the thread take a step after those posted before, without waiting.
+func (l *loop) post(step func() error) { l.enqueue(command{step: step}) }
+
+// enqueue waits while the queue is full: a command is never dropped. It reports false when the loop has ended.
+func (l *loop) enqueue(c command) bool {
+	select {
+	case l.queue <- c:
+		return true
+	default:
+		l.waits.Add(1)
+	}
+	select {
+	case l.queue <- c:
+		return true
+	case <-l.dead:
+		return false
+	}
+}
+
+// niceness is what the thread asks for, so that work that can wait yields to audio. Without the right to it the thread runs like
+// any other.
+const niceness = -10
+
+// run is the thread. It stays locked, so it ends with the goroutine.
+func (l *loop) run(ctx context.Context) error {
+	defer close(l.dead)
+	runtime.LockOSThread()
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
+	l.plan.slot = uint64(l.clock.now() / slotLength)
+	for ctx.Err() == nil {
+		if l.empty() {
+			l.doze(ctx)
+			continue
+		}
+		slot, at, lost := l.plan.next(l.clock.now())
+		if at > l.clock.now() {
+			if err := l.clock.sleepUntil(at); err != nil {
+				return err
+			}
+		}
+		begun := l.clock.now()
+		l.lost += lost
+		l.tick(slot, at)
+		l.load.account(begun-at, l.clock.now()-begun, lost, l.legs)
+	}
+	l.goodbye()
+	return nil
+}
+
+// empty reports whether no slot has anything to do.
+func (l *loop) empty() bool {
+	for phase := range phases {
+		if len(l.mixing[phase])+len(l.idle[phase]) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// doze waits for a command, without waking for slots. The schedule then goes on from the present.
+func (l *loop) doze(ctx context.Context) {
+	l.load.clear()
+	l.publish()
+	select {
+	case c := <-l.queue:
+		c.run()
+	case <-ctx.Done():
+	}
+	l.plan.slot = uint64(l.clock.now() / slotLength)
+}
+
+// tick does what is due in a slot. at is its nominal time: what is late is played as if it were not.
+func (l *loop) tick(slot uint64, at time.Duration) {
+	l.obey()
+	phase := slot % phases
+	for _, r := range l.mixing[phase] {
+		r.tick(at)
+	}
+	for _, s := range l.idle[phase] {
+		s.rest(at)
+	}
+	if slot%publishSlots == 0 {
+		l.publish()
+	}
+}
+
+// obey takes the steps that were asked for.
+func (l *loop) obey() {
+	for range min(len(l.queue), commandsPerSlot) {
+		c := <-l.queue
+		c.run()
+	}
+}
+
+// addIdle takes a session that is in no room; its socket is emptied like any other.
+func (l *loop) addIdle(s *leg) {
+	s.loop, s.room = l, nil
+	s.missed = l.lost
+	if s.turn == 0 {
+		l.arrived++
+		s.turn = l.arrived
+	}
+	s.phase = emptiest(&l.idle)
+	l.idle[s.phase] = append(l.idle[s.phase], s)
+}
+
+func (l *loop) removeIdle(s *leg) {
+	l.idle[s.phase] = slices.DeleteFunc(l.idle[s.phase], func(x *leg) bool { return x == s })
+	s.loop = nil
+}
+
+// emptiest returns the phase with the least to do.
+func emptiest[T any](in *[phases][]T) (best int) {
+	for phase := range in {
+		if len(in[phase]) < len(in[best]) {
+			best = phase
+		}
+	}
+	return best
+}
+
+// goodbye tells all peers that their streams end (RTCP BYE).
+func (l *loop) goodbye() {
+	for phase := range phases {
+		for _, r := range l.mixing[phase] {
+			for _, p := range r.ports {
+				p.leg.bye()
+			}
+		}
+		for _, s := range l.idle[phase] {
+			s.bye()
+		}
+	}
+}

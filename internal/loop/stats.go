@@ -1,0 +1,121 @@
+package loop
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stats of a session, both directions.
+type Stats struct {
+	PacketsIn, PacketsOut  uint64
+	Lost, Late, Duplicates uint64 // of the received stream, after the jitter buffer
+	Concealed              uint64 // frames of 20 ms
+	Refused                uint64 // packets of addresses that are not believed, or malformed
+	JitterMillis           float64
+	RTTMillis              float64
+	RemoteLossPercent      float64 // as the peer reports by RTCP
+	LossPercent            float64
+	MOS                    float64 // E-model estimate, ITU-T G.107, of what we receive
+	DelayMillis            float64 // what the jitter buffer adds just now
+	Latched                netip.AddrPort
+}
+
+// Counts of packets of a loop since its start.
+type Counts struct {
+	PacketsIn, PacketsOut uint64
+	Refused               uint64 // not believed, or malformed
+	BadReads              uint64 // too long, or the system reported an error, as when the peer's port is closed
+	SendsFull             uint64 // not sent because the system's buffer was full
+	SendsFailed           uint64 // not sent for another reason
+	DigitsLost            uint64 // keys that nobody took out of Facts in time
+}
+
+// LateBuckets are the upper bounds of LoopStats.Late in seconds; a last bucket takes what is above.
+var LateBuckets = [...]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.1}
+
+// histogram counts how late slots began.
+type histogram struct {
+	counts [len(LateBuckets) + 1]uint64
+	sum    time.Duration
+}
+
+func (h *histogram) add(late time.Duration) {
+	i := 0
+	for i < len(LateBuckets) && late.Seconds() > LateBuckets[i] {
+		i++
+	}
+	h.counts[i]++
+	h.sum += late
+}
+
+// LoopStats tell how one loop does.
+type LoopStats struct {
+	Counts
+	Busy       float64                      // share of time, averaged over about a second
+	Late       [len(LateBuckets) + 1]uint64 // slots of 5 ms by how late they began, not cumulated
+	LateSum    time.Duration
+	LostFrames uint64 // frames of 20 ms given up because the loop was more than 100 ms late
+	Rooms      int
+	Ports      int
+	Queue      int    // commands waiting
+	QueueFull  uint64 // commands that had to wait for a place in the queue
+}
+
+// EngineStats tell how the media does on this node.
+type EngineStats struct {
+	Loops    []LoopStats
+	Sessions int
+	Pairs    int // of media ports in the range
+}
+
+// shown is what others may read. The thread only tries the lock.
+type shown struct {
+	mu    sync.Mutex // guards stats
+	stats LoopStats
+}
+
+func (s *shown) read() LoopStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// publishSlots is how often counts are shown: each 200 ms.
+const publishSlots = 40
+
+// sent counts the outcome of a send.
+func (c *Counts) sent(err unix.Errno) {
+	switch err {
+	case 0:
+		c.PacketsOut++
+	case unix.EAGAIN, unix.ENOBUFS:
+		c.SendsFull++
+	default:
+		c.SendsFailed++
+	}
+}
+
+// publish shows the counts unless someone is just reading the last ones.
+func (l *loop) publish() {
+	if !l.shown.mu.TryLock() {
+		return
+	}
+	l.shown.stats = LoopStats{
+		Counts: l.counts, Late: l.load.lateness.counts, LateSum: l.load.lateness.sum, LostFrames: l.load.lost, Ports: l.legs,
+	}
+	l.shown.mu.Unlock()
+}
+
+// Stats returns figures that are at most 200 ms old.
+func (e *Engine) Stats() EngineStats {
+	stats := EngineStats{Sessions: e.counted(), Pairs: len(e.ports.used)}
+	for _, l := range e.loops {
+		s := l.shown.read()
+		s.Busy, s.Rooms, s.Queue, s.QueueFull = l.load.share(), int(l.rooms.Load()), len(l.queue), l.waits.Load()
+		stats.Loops = append(stats.Loops, s)
+	}
+	return stats
+}
