@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"parley/internal/api/web"
+	"parley/internal/call"
+	"parley/internal/fault"
+	"parley/internal/store"
+)
+
+// hangupPatience is how long DELETE waits for a live call to be over.
+const hangupPatience = 5 * time.Second
+
+func (d *Door) callRoutes() []route {
+	return []route{
+		{method: "GET", path: "/calls", do: d.listCalls},
+		{method: "GET", path: "/calls/{id}", do: d.getCall},
+		{method: "DELETE", path: "/calls/{id}", do: d.deleteCall},
+		{method: "POST", path: "/calls/{id}/hangup", do: d.hangup},
+	}
+}
+
+func (d *Door) listCalls(r *request) (reply, error) {
+	conferenceID, err := web.UUID(r.URL.Query(), "conference_id")
+	if err != nil {
+		return reply{}, err
+	}
+	status, err := web.Choices(r.URL.Query(), "status", "dialing", "ringing", "progressing", "terminating", "canceling", "hangup")
+	if err != nil {
+		return reply{}, err
+	}
+	return d.list(r, store.Query{Kind: store.Call, Conference: conferenceID, Status: status}, func(rec store.Record) (any, error) {
+		c, err := read[call.Call](rec)
+		return c.Resource(), err
+	})
+}
+
+func (d *Door) getCall(r *request) (reply, error) {
+	rec, err := d.owned(r, store.Call)
+	if err != nil {
+		return reply{}, err
+	}
+	return callReply(rec)
+}
+
+func callReply(rec store.Record) (reply, error) {
+	c, err := read[call.Call](rec)
+	if err != nil {
+		return reply{}, err
+	}
+	return tagged(c.Resource())
+}
+
+func (d *Door) hangup(r *request) (reply, error) {
+	rec, err := d.owned(r, store.Call)
+	if err != nil {
+		return reply{}, err
+	}
+	c, err := d.o.Lines.Hangup(r.Context(), rec.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	return tagged(c.Resource())
+}
+
+// deleteCall hangs up first if needed. The call's line is its only writer while it lives, so that the deletion waits for its end.
+func (d *Door) deleteCall(r *request) (reply, error) {
+	rec, err := d.owned(r, store.Call)
+	if err != nil {
+		return reply{}, err
+	}
+	if rec.Live {
+		if _, err := d.o.Lines.Hangup(r.Context(), rec.ID); err != nil && fault.ReasonOf(err) != "CALL_ALREADY_HANGUP" {
+			return reply{}, err
+		}
+		if err := d.awaitEnd(r.Context(), rec.ID); err != nil {
+			return reply{}, err
+		}
+	}
+	for range raceMax {
+		done, err := d.markDeleted(r.Context(), rec.ID)
+		if err == nil {
+			return callReply(done)
+		}
+		if !errors.Is(err, store.ErrFenced) {
+			return reply{}, err
+		}
+	}
+	return reply{}, fault.New(fault.Unavailable, "STORE_BUSY", "this call is being changed by many at once; try again")
+}
+
+// awaitEnd waits until the record says that the call is over.
+func (d *Door) awaitEnd(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, hangupPatience)
+	defer cancel()
+	hints, end := d.o.Store.Hints()
+	defer end()
+	for {
+		rec, err := d.o.Store.Get(ctx, store.Call, id)
+		if err != nil {
+			return fmt.Errorf("wait for the end of call %s: %w", id, err)
+		}
+		if !rec.Live {
+			return nil
+		}
+		select {
+		case <-hints:
+		case <-ctx.Done():
+			return fault.New(fault.Conflict, "STATE_INVALID", "the call is still being hung up; delete it again in a moment")
+		}
+	}
+}
+
+// markDeleted hides an ended call from lists and returns its record; repeated, it changes nothing.
+func (d *Door) markDeleted(ctx context.Context, id string) (store.Record, error) {
+	key := "call/" + id
+	_, version, err := d.o.Store.Last(ctx, key)
+	if err != nil {
+		return store.Record{}, fmt.Errorf("delete call: %w", err)
+	}
+	rec, err := d.o.Store.Get(ctx, store.Call, id)
+	if err != nil {
+		return rec, fmt.Errorf("delete call: %w", err)
+	}
+	c, err := read[call.Call](rec)
+	if err != nil {
+		return rec, err
+	}
+	events, err := c.Decide(call.Delete{At: time.Now().UTC()})
+	if err != nil || len(events) == 0 {
+		return rec, err
+	}
+	change := &store.Change{Key: key, Version: version}
+	for _, e := range events {
+		data, err := e.Data()
+		if err != nil {
+			return rec, fmt.Errorf("delete call: %w", err)
+		}
+		change.Events = append(change.Events, store.Event{
+			ID: uuid.NewString(), Type: e.Type, At: e.At, CustomerID: rec.CustomerID, Conference: rec.Conference, Resource: id, Data: data,
+		})
+		c.Apply(e)
+	}
+	if rec.Doc, err = json.Marshal(c); err != nil {
+		return rec, fmt.Errorf("delete call: %w", err)
+	}
+	rec.Deleted = true
+	change.Records = []store.Record{rec}
+	return rec, d.o.Store.Append(ctx, change)
+}

@@ -1,0 +1,115 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"parley/internal/api/account"
+	"parley/internal/api/web"
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/room"
+	"parley/internal/store"
+)
+
+// Rooms is what the door asks of live conferences; *room.Host is one.
+type Rooms interface {
+	Create(ctx context.Context, c conference.Create) (room.View, error)
+	Do(ctx context.Context, id conference.ID, c conference.Command, o room.DoOptions) (room.View, error)
+}
+
+// Lines is what the door asks of live calls; *line.Exchange is one.
+type Lines interface {
+	// Hangup ends the call, unless it has ended: fault.Conflict CALL_ALREADY_HANGUP.
+	Hangup(ctx context.Context, callID string) (call.Call, error)
+}
+
+// Options of a door. Store, Rooms, Lines are needed.
+type Options struct {
+	Store store.Store
+	Rooms Rooms
+	Lines Lines
+	Log   *slog.Logger // nil: the default one
+	Realm string       // of the digest authentication of extensions; "" is parley
+
+	RateAddress  float64       // requests per second of one address, twice as many at once; 0: no limit. The original has 200.
+	RateCustomer float64       // requests per second of one customer, likewise. The original has 16.7.
+	Timeout      time.Duration // longest time of one request; 0 is 30 s
+}
+
+// Door is the API as an http.Handler.
+type Door struct {
+	o         Options
+	accounts  *account.Accounts
+	customers *web.Limiter
+	logins    *web.Limiter
+	counts    *web.Counts
+	handler   http.Handler
+}
+
+// loginRate is how often one address may try a password, per second; the original's figure.
+const loginRate = 10
+
+// New returns the API. It fails when the embedded description is broken.
+func New(o Options) (*Door, error) {
+	if o.Store == nil || o.Rooms == nil || o.Lines == nil {
+		return nil, fmt.Errorf("api: store, rooms and lines are needed")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	o.Realm = cmp.Or(o.Realm, "parley")
+	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
+	d := &Door{
+		o: o, accounts: account.New(o.Store, o.Realm), customers: web.NewLimiter(o.RateCustomer), logins: web.NewLimiter(loginRate),
+		counts: web.NewCounts(),
+	}
+	mux := http.NewServeMux()
+	for _, r := range d.routes() {
+		for _, prefix := range []string{"/v1.0", "/v1"} {
+			mux.HandleFunc(r.method+" "+prefix+r.path, d.guarded(r))
+		}
+	}
+	pages, err := d.pages()
+	if err != nil {
+		return nil, err
+	}
+	for pattern, do := range pages {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			web.Label(r, pattern)
+			do(w, r)
+		})
+	}
+	mux.HandleFunc("/", web.NotFound)
+	frame := web.Frame{Log: o.Log, Address: web.NewLimiter(o.RateAddress), Counts: d.counts}
+	d.handler = frame.Wrap(mux)
+	return d, nil
+}
+
+// ServeHTTP answers one request.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
+
+// Server returns an http.Server for handler, which holds the door, with limits on the size of headers and on the time that a client may take.
+func (d *Door) Server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       d.o.Timeout,
+		WriteTimeout:      2 * d.o.Timeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(d.o.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Stats returns the answers so far by route and status, the requests under way, and the panics.
+func (d *Door) Stats() (answers []web.Count, inFlight int, panics int64) { return d.counts.Read() }
+
+// Bootstrap makes the first customer and its access key when the store is new. It returns the key when it made one: it is not shown again.
+func Bootstrap(ctx context.Context, st store.Store, key string) (made string, err error) {
+	return account.Bootstrap(ctx, st, key)
+}
