@@ -1,16 +1,85 @@
 // Package room runs live conferences: one goroutine each, which decides, appends, applies, reacts and replies; a reaper for the
-// deadlines of those that are not live; and recovery of what a dead process left. It never calls a door: whoever holds a Seat waits for its end.
+// deadlines of those that are not live; and recovery of what a dead process left. A room that nobody is in ends its goroutine after a
+// while and is loaded again when it is needed. It never calls a door: whoever holds a Seat waits for its end.
 package room
 
 import (
 	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"parley/internal/conference"
-	"parley/internal/loop"
+	"parley/internal/fault"
+	"parley/internal/store"
+	"parley/internal/wire"
 )
 
+// Options of a Host. Zero durations mean the defaults named here.
+type Options struct {
+	Store  store.Store
+	Media  Media // Engine(loop) in a server
+	Limits conference.Limits
+	Log    *slog.Logger // nil: slog.Default
+
+	HealthInterval time.Duration // between health checks of participants; 5 s
+	IdleAfter      time.Duration // how long a room without participants stays live; 30 s
+	WriteTimeout   time.Duration // longest wait for one append before it counts as failed; 5 s
+	StopTimeout    time.Duration // longest time to write down the end of the rooms at a stop; 5 s
+}
+
+func (o *Options) complete() {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		plain time.Duration
+	}{
+		{&o.HealthInterval, 5 * time.Second},
+		{&o.IdleAfter, 30 * time.Second},
+		{&o.WriteTimeout, 5 * time.Second},
+		{&o.StopTimeout, 5 * time.Second},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.plain
+		}
+	}
+}
+
 // Host owns the rooms of this node. Its methods may be called from any goroutine.
-type Host struct{}
+type Host struct {
+	o    Options
+	quit chan struct{}  // closed when the rooms have to end
+	wg   sync.WaitGroup // goroutines of rooms
+
+	mu       sync.Mutex // guards rooms and stopping
+	rooms    map[conference.ID]*room
+	stopping bool
+
+	seated atomic.Int64
+}
+
+// New makes a Host. Rooms work as soon as they are asked for; deadlines of others are watched while Run runs, and the goroutines of
+// rooms end with it: every Host needs its Run.
+func New(o Options) *Host {
+	o.complete()
+	return &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}}
+}
+
+// Stats of a Host.
+type Stats struct {
+	Rooms int // live rooms
+	Seats int // participants in them
+}
+
+// Stats returns a snapshot.
+func (h *Host) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Stats{Rooms: len(h.rooms), Seats: int(h.seated.Load())}
+}
 
 // View is a conference as it was right after a command, with the version of its key and the log position that it reflects.
 type View struct {
@@ -20,14 +89,52 @@ type View struct {
 	Seq         int64
 }
 
-// Create makes a conference. A known id is fault.Conflict ALREADY_EXISTS; a dial-in alias in use likewise.
-func (h *Host) Create(ctx context.Context, c conference.Create) (View, error) { panic("skeleton") }
+// Create makes a conference. A known id is fault.Conflict ALREADY_EXISTS; a dial-in alias in use likewise. An empty id, direct hash or
+// time is filled in.
+func (h *Host) Create(ctx context.Context, c conference.Create) (View, error) {
+	if err := h.open(); err != nil {
+		return View{}, err
+	}
+	if c.ID == "" {
+		c.ID = conference.ID(newID())
+	}
+	if c.DirectHash == "" {
+		c.DirectHash = NewDirectHash()
+	}
+	if c.At.IsZero() {
+		c.At = time.Now()
+	}
+	state := conference.State{Limits: h.o.Limits}
+	events, err := state.Decide(c)
+	if err != nil {
+		return View{}, err
+	}
+	for _, e := range events {
+		state.Apply(e)
+	}
+	change, err := changeOf(0, &conference.State{}, &state, events)
+	if err != nil {
+		return View{}, err
+	}
+	if err := h.o.Store.Append(ctx, change); err != nil {
+		return View{}, creationError(err, &state.Conference)
+	}
+	last := change.Events[len(change.Events)-1]
+	h.o.Log.Info("conference created", "conference", state.Conference.ID)
+	return View{Conference: state.Conference, Version: last.Version, Seq: last.Seq}, nil
+}
 
-// Do runs a command on a conference and returns after its events are committed. ifVersion, when positive, must be the
-// current version, else fault.Conflict VERSION_MISMATCH (HTTP 412 at the API). Unknown conferences, and those of another customer when customer is not "",
-// are fault.NotFound CONFERENCE_NOT_FOUND.
-func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o DoOptions) (View, error) {
-	panic("skeleton")
+func (h *Host) open() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopping {
+		return stopping()
+	}
+	return nil
+}
+
+func stopping() error {
+	return fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
 }
 
 // DoOptions narrow a Do.
@@ -36,31 +143,113 @@ type DoOptions struct {
 	IfVersion  int64  // 0: any
 }
 
-// Join gives the session a seat as joining. The caller reports Connected (or the first packet does).
-func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s *loop.Session) (*Seat, error) {
-	panic("skeleton")
+// Do runs a command on a conference and returns after its events are committed. ifVersion, when positive, must be the
+// current version, else fault.Conflict VERSION_MISMATCH (HTTP 412 at the API). Unknown conferences, and those of another customer when customer is not "",
+// are fault.NotFound CONFERENCE_NOT_FOUND. A version counts as current while nothing of the conference itself has changed since. Once a
+// room has taken the command up, the end of ctx does not withdraw it: an error means that nothing was written.
+func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o DoOptions) (View, error) {
+	known, ok := wire.ParseUUID(string(id))
+	if !ok {
+		return View{}, unknownConference()
+	}
+	if _, joins := c.(conference.Join); joins {
+		return View{}, fault.New(fault.Invalid, "INVALID_ARGUMENT", "a join needs a media session")
+	}
+	id = conference.ID(known)
+	view, err := h.do(ctx, id, newRequest(c, o))
+	who := named(c)
+	if who == "" || (err == nil && view.Participant != nil) {
+		return view, err
+	}
+	if err == nil || fault.ReasonOf(err) == "CONFERENCECALL_NOT_FOUND" {
+		return h.former(ctx, id, c, view, err)
+	}
+	return view, err
 }
 
-// Seat is a participant's place in a room as its line holds it.
-type Seat struct{}
+// former answers a command about a participant that the room does not know any more, from its record.
+func (h *Host) former(ctx context.Context, id conference.ID, c conference.Command, view View, undone error) (View, error) {
+	p, found, err := h.participant(ctx, named(c))
+	switch {
+	case err != nil:
+		return View{}, err
+	case !found || p.ConferenceID != id:
+		return view, undone
+	}
+	if _, patch := c.(conference.Set); patch && undone != nil {
+		return View{}, fault.New(fault.Conflict, "CONFERENCECALL_LEAVED", "conferencecall %s has left; it cannot be changed any more", p.ID)
+	}
+	if undone != nil { // final states are final: nothing was to be done
+		now, err := h.view(ctx, id)
+		if err != nil {
+			return View{}, err
+		}
+		view = now
+	}
+	view.Participant = &p
+	return view, nil
+}
 
-// ID returns the participant's id.
-func (s *Seat) ID() conference.ParticipantID { panic("skeleton") }
+// do brings a request to the conference's room, which is made live for it, and returns its answer.
+func (h *Host) do(ctx context.Context, id conference.ID, req *request) (View, error) {
+	for moved := 0; moved < 3; {
+		r, err := h.room(id)
+		if err != nil {
+			return View{}, err
+		}
+		select {
+		case r.mail <- req:
+		case <-r.done:
+			if r.err != nil {
+				return View{}, r.err
+			}
+			continue // it has just gone idle
+		case <-ctx.Done():
+			return View{}, late(ctx)
+		}
+		answer, err := req.wait(ctx)
+		if err != nil {
+			return View{}, err
+		}
+		if answer.err != errMoved {
+			return answer.view, answer.err
+		}
+		moved++
+	}
+	return View{}, fault.New(fault.Unavailable, "OWNER_CHANGED", "the conference is moving between owners; try again")
+}
 
-// Connected says that the dialog is confirmed and audio may be taken as flowing even if no packet has come.
-func (s *Seat) Connected(ctx context.Context) error { panic("skeleton") }
+// late is the answer to who could not wait.
+func late(ctx context.Context) error {
+	return fault.New(fault.Unavailable, "ROOM_BUSY", "the conference did not answer in time (%v); try again", context.Cause(ctx))
+}
 
-// Leave gives the seat up with a reason; it returns when leaved is committed. Repeated calls change nothing.
-func (s *Seat) Leave(ctx context.Context, reason conference.LeaveReason) error { panic("skeleton") }
+// room returns the live room of the conference, and makes it live when it is not.
+func (h *Host) room(id conference.ID) (*room, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopping {
+		return nil, stopping()
+	}
+	if r := h.rooms[id]; r != nil {
+		return r, nil
+	}
+	r := newRoom(h, id)
+	h.rooms[id] = r
+	h.wg.Go(r.run)
+	return r, nil
+}
 
-// Set changes name, hold or media of the participant, as signalling learns them.
-func (s *Seat) Set(ctx context.Context, p conference.ParticipantPatch) error { panic("skeleton") }
+// live reports whether the conference has a room, which then keeps its own time.
+func (h *Host) live(id conference.ID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rooms[id] != nil
+}
 
-// Digit reports a key that came by signalling (SIP INFO) instead of media.
-func (s *Seat) Digit(ctx context.Context, digit string) error { panic("skeleton") }
-
-// Done closes when the room has ended the seat: kick, end of the conference, health check, lost ownership.
-func (s *Seat) Done() <-chan struct{} { panic("skeleton") }
-
-// Cause says why, once Done is closed.
-func (s *Seat) Cause() conference.LeaveReason { panic("skeleton") }
+// forget is called by a room that ends, before it is done.
+func (h *Host) forget(r *room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.rooms, r.id)
+}

@@ -1,0 +1,48 @@
+package room
+
+import (
+	"time"
+
+	"parley/internal/loop"
+)
+
+// Media is what a room needs of the media loop. It exists so that tests of rooms and lines run without sockets; the loop's is Engine.
+type Media interface {
+	// NewRoom makes an empty room.
+	NewRoom() Mixer
+}
+
+// Mixer is a conference's place in the media loop; its methods promise what those of loop.Room promise.
+type Mixer interface {
+	Enter(s *loop.Session, o loop.PortOptions) (Port, error)
+	Facts() <-chan loop.Fact
+	Close()
+}
+
+// Port joins a session to a Mixer; its methods promise what those of loop.Port promise.
+type Port interface {
+	Set(o loop.PortOptions)
+	Silence() time.Duration
+	Leave()
+}
+
+var _ Port = (*loop.Port)(nil)
+
+// Engine gives rooms their place in a media engine.
+func Engine(e *loop.Engine) Media { return engine{e} }
+
+type engine struct{ *loop.Engine }
+
+// NewRoom implements Media.
+func (e engine) NewRoom() Mixer { return mixer{e.Engine.NewRoom()} }
+
+type mixer struct{ *loop.Room }
+
+// Enter implements Mixer.
+func (m mixer) Enter(s *loop.Session, o loop.PortOptions) (Port, error) {
+	p, err := m.Room.Enter(s, o)
+	if err != nil {
+		return nil, err // not p: a nil *loop.Port would make a Port that is not nil
+	}
+	return p, nil
+}

@@ -1,0 +1,116 @@
+package room
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/store"
+)
+
+const (
+	reapEvery = time.Second
+	reapMost  = 256 // conferences that are ended in one go
+	atOnce    = 32  // conferences that are recovered or ended at the same time, so that their appends share a sync
+)
+
+// Run ends conferences that nobody is in when their time has come, until ctx ends. Then all rooms end: who is still seated leaves with reason lost, a
+// connect conference that had somebody in it is over, a permanent one stays progressing. It returns when everything is written, or
+// StopTimeout has passed; what could not be written is for Recover.
+func (h *Host) Run(ctx context.Context) error {
+	tick := time.NewTicker(reapEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := h.reap(ctx); err != nil && ctx.Err() == nil {
+				h.o.Log.Error("cannot end conferences whose time has come; trying again", "error", err)
+			}
+		case <-ctx.Done():
+			h.stop()
+			return nil
+		}
+	}
+}
+
+func (h *Host) stop() {
+	h.mu.Lock()
+	h.stopping = true
+	h.mu.Unlock()
+	close(h.quit)
+	h.wg.Wait()
+}
+
+// reap sends Expire to the conferences that are due and have no room to keep their time.
+func (h *Host) reap(ctx context.Context) error {
+	due, err := h.o.Store.Due(ctx, store.Conference, time.Now(), reapMost)
+	if err != nil {
+		return fmt.Errorf("find due conferences: %w", err)
+	}
+	var ids []conference.ID
+	for _, record := range due {
+		if id := conference.ID(record.ID); !h.live(id) {
+			ids = append(ids, id)
+		}
+	}
+	return h.tell(ctx, ids, func(at time.Time) conference.Command { return conference.Expire{At: at} })
+}
+
+// tell sends a command to many conferences and returns the first error, after all have been told.
+func (h *Host) tell(ctx context.Context, ids []conference.ID, command func(at time.Time) conference.Command) error {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, id := range ids {
+		group.Go(func() error {
+			q := newRequest(command(time.Now()), DoOptions{})
+			q.passing = true
+			if _, err := h.do(ctx, id, q); err != nil && fault.KindOf(err) != fault.NotFound {
+				return fmt.Errorf("conference %s: %w", id, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// Recover ends what a dead process left behind: participants leave with reason lost, and conferences that were about to end do. It is
+// called once, before Run and before anybody can join. Conferences with nobody in them are not touched, however many there are.
+func (h *Host) Recover(ctx context.Context) error {
+	found := map[conference.ID]bool{}
+	var ids []conference.ID
+	visit := func(id string) {
+		if !found[conference.ID(id)] {
+			found[conference.ID(id)] = true
+			ids = append(ids, conference.ID(id))
+		}
+	}
+	err := h.each(ctx, store.Query{Kind: store.Conferencecall, Live: true, Limit: pageSize}, func(r store.Record) error {
+		visit(r.Conference)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover conferences: %w", err)
+	}
+	ending := store.Query{
+		Kind: store.Conference, Status: []string{string(conference.Starting), string(conference.Terminating)},
+		Live: true, Deleted: true, Limit: pageSize,
+	}
+	err = h.each(ctx, ending, func(r store.Record) error {
+		visit(r.ID)
+		return nil
+	})
+	if err == nil {
+		err = h.tell(ctx, ids, func(at time.Time) conference.Command { return conference.Recover{At: at} })
+	}
+	if err != nil {
+		return fmt.Errorf("recover conferences: %w", err)
+	}
+	if len(ids) > 0 {
+		h.o.Log.Info("recovered conferences of the process before", "conferences", len(ids))
+	}
+	return nil
+}

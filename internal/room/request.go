@@ -1,0 +1,101 @@
+package room
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"parley/internal/conference"
+	"parley/internal/fault"
+)
+
+// request is a command on its way to a room.
+type request struct {
+	command conference.Command
+	o       DoOptions
+	seat    *Seat       // of a join
+	must    bool        // goes on until it is written, whoever still waits
+	passing bool        // no reason to keep an empty room live
+	reply   chan answer // capacity one; nil when nobody waits
+}
+
+type answer struct {
+	view View
+	err  error
+}
+
+// errMoved says that the room has lost its key and nothing was written: the request has to go to the room that is loaded next.
+var errMoved = errors.New("room has lost its key")
+
+func newRequest(c conference.Command, o DoOptions) *request {
+	return &request{command: c, o: o, reply: make(chan answer, 1)}
+}
+
+func (q *request) answer(v View, err error) {
+	if q.reply != nil {
+		q.reply <- answer{v, err}
+	}
+}
+
+// wait returns the answer. A room answers within its write timeout, so only a request that is retried without end looks at ctx.
+func (q *request) wait(ctx context.Context) (answer, error) {
+	if !q.must {
+		return <-q.reply, nil
+	}
+	select {
+	case a := <-q.reply:
+		return a, nil
+	case <-ctx.Done():
+		return answer{}, late(ctx)
+	}
+}
+
+// named returns the participant that a command names, "" for none.
+func named(c conference.Command) conference.ParticipantID {
+	switch c := c.(type) {
+	case conference.Join:
+		return c.ID
+	case conference.Connected:
+		return c.ID
+	case conference.Leave:
+		return c.ID
+	case conference.Kick:
+		return c.ID
+	case conference.Left:
+		return c.ID
+	case conference.Set:
+		return c.ID
+	case conference.Speech:
+		return c.ID
+	case conference.Digit:
+		return c.ID
+	}
+	return ""
+}
+
+// alone reports whether a command may take a name that is in use: its failure must not be that of others.
+func alone(c conference.Command) bool {
+	switch c := c.(type) {
+	case conference.Update:
+		return c.Patch.DialIn != nil
+	case conference.SetDirectHash:
+		return true
+	}
+	return false
+}
+
+func unknownConference() error {
+	return fault.New(fault.NotFound, "CONFERENCE_NOT_FOUND", "there is no such conference; check the id")
+}
+
+func newID() string { return uuid.NewString() }
+
+// NewDirectHash makes the 12 hex digits of a direct address: 48 random bits, so that they cannot be guessed.
+func NewDirectHash() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails, it ends the process instead
+	return hex.EncodeToString(b[:])
+}

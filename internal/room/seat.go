@@ -1,0 +1,139 @@
+package room
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"parley/internal/conference"
+	"parley/internal/loop"
+	"parley/internal/wire"
+)
+
+// Seat is a participant's place in a room as its line holds it. Its methods may be called from any goroutine, also after the room has
+// ended it.
+type Seat struct {
+	host       *Host
+	conference conference.ID
+	id         conference.ParticipantID
+	session    *loop.Session
+	mediaFree  atomic.Bool
+
+	done  chan struct{}
+	cause conference.LeaveReason // written before done is closed
+
+	// What follows belongs to the room's goroutine: what it knows of the leg, whether or not it is written yet.
+	port      Port
+	options   loop.PortOptions
+	refused   error // the media loop did not take the session
+	connected bool
+	speaking  bool
+	digits    []byte
+}
+
+// digitsMax is how many keys of one participant wait for a store that cannot write.
+const digitsMax = 64
+
+// Join gives the session a seat as joining. The caller reports Connected (or the first packet does). An empty id or time is filled in.
+// When ctx ends before the answer, the seat is given up.
+func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s *loop.Session) (*Seat, error) {
+	known, ok := wire.ParseUUID(string(id))
+	if !ok {
+		return nil, unknownConference()
+	}
+	if j.ID == "" {
+		j.ID = conference.ParticipantID(newID())
+	}
+	if j.At.IsZero() {
+		j.At = time.Now()
+	}
+	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, done: make(chan struct{})}
+	req := newRequest(j, DoOptions{})
+	req.seat = seat
+	if _, err := h.do(ctx, seat.conference, req); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.o.WriteTimeout)
+		defer cancel()
+		if err := seat.Leave(undo, conference.LeftRefused); err != nil {
+			h.o.Log.Warn("give up a seat that nobody waited for", "participant", seat.id, "error", err)
+		}
+		return nil, late(ctx)
+	}
+	return seat, nil
+}
+
+// ID returns the participant's id.
+func (s *Seat) ID() conference.ParticipantID { return s.id }
+
+// Connected says that the dialog is confirmed and audio may be taken as flowing even if no packet has come. When the rules refuse
+// (the conference is full, locked or over by now), the seat is ended with cause refused.
+func (s *Seat) Connected(ctx context.Context) error {
+	return s.do(ctx, conference.Connected{At: time.Now(), ID: s.id})
+}
+
+// Leave gives the seat up with a reason; it returns when leaved is committed. Repeated calls change nothing. The room
+// goes on trying to write it down when the store cannot, also after ctx has ended.
+func (s *Seat) Leave(ctx context.Context, reason conference.LeaveReason) error {
+	req := newRequest(conference.Leave{At: time.Now(), ID: s.id, Reason: reason}, DoOptions{})
+	req.must = true
+	_, err := s.host.do(ctx, s.conference, req)
+	return err
+}
+
+// Set changes name, hold or media of the participant, as signalling learns them.
+func (s *Seat) Set(ctx context.Context, p conference.ParticipantPatch) error {
+	return s.do(ctx, conference.Set{At: time.Now(), ID: s.id, Patch: p})
+}
+
+// Digit reports a key that came by signalling (SIP INFO) instead of media.
+func (s *Seat) Digit(ctx context.Context, digit string) error {
+	return s.do(ctx, conference.Digit{At: time.Now(), ID: s.id, Digit: digit})
+}
+
+// ExpectMedia says whether packets are to be expected of the leg, as offer and answer agreed. It is at first. Health checks do
+// not count the silence of a leg that sends none.
+func (s *Seat) ExpectMedia(expect bool) { s.mediaFree.Store(!expect) }
+
+// Done closes when the room has ended the seat: kick, end of the conference, health check, lost ownership.
+func (s *Seat) Done() <-chan struct{} { return s.done }
+
+// Cause says why, once Done is closed.
+func (s *Seat) Cause() conference.LeaveReason { return s.cause }
+
+func (s *Seat) do(ctx context.Context, c conference.Command) error {
+	_, err := s.host.do(ctx, s.conference, newRequest(c, DoOptions{}))
+	return err
+}
+
+// end tells the holder. The room's goroutine calls it once.
+func (s *Seat) end(cause conference.LeaveReason) {
+	s.cause = cause
+	close(s.done)
+}
+
+// note keeps a fact of the media loop until it is written.
+func (s *Seat) note(f loop.Fact) {
+	switch f.Kind {
+	case loop.Connected:
+		s.connected = true
+	case loop.SpeechStarted:
+		s.speaking = true
+	case loop.SpeechStopped:
+		s.speaking = false
+	case loop.DigitPressed:
+		if len(s.digits) < digitsMax {
+			s.digits = append(s.digits, f.Digit)
+		}
+	}
+}
+
+// evidence is what the health check gets to know of the leg.
+func (s *Seat) evidence() conference.Evidence {
+	e := conference.Evidence{Silence: -1, MediaFree: s.mediaFree.Load()}
+	if s.port != nil {
+		e.Silence = s.port.Silence()
+	}
+	return e
+}

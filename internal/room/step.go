@@ -1,0 +1,265 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/loop"
+	"parley/internal/store"
+)
+
+// batch is a step under way: the commands that share an append, and what becomes of them.
+type batch struct {
+	next     conference.State
+	place    place
+	events   []conference.Event
+	outcomes []outcome
+	arriving map[conference.ParticipantID]*Seat
+}
+
+// outcome is what a command led to.
+type outcome struct {
+	request *request
+	view    View
+	last    int   // index of its last event, or of the last one before it; -1 for none
+	err     error // a refusal that has events
+}
+
+// commit is the step: decide, append, apply, react, reply. An error means that nothing was written; all requests have
+// their answer then, or are pending.
+func (r *room) commit(group []*request) (wrote bool, err error) {
+	b := r.decide(group)
+	if len(b.events) == 0 {
+		r.reply(b, nil)
+		return false, nil
+	}
+	change, err := changeOf(r.place.version, &r.state, &b.next, b.events)
+	if err == nil {
+		err = r.append(change)
+	}
+	if err != nil {
+		r.fail(b, err)
+		return false, err
+	}
+	r.state, r.place = b.next, b.place
+	r.place.seq = change.Events[len(change.Events)-1].Seq
+	r.react(b)
+	r.reply(b, change.Events)
+	return true, nil
+}
+
+func (r *room) append(change *store.Change) error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
+	defer cancel()
+	return r.host.o.Store.Append(ctx, change)
+}
+
+// decide runs the commands one after the other on a copy of the state. Refusals are answered at once.
+func (r *room) decide(group []*request) *batch {
+	b := &batch{next: r.state, place: r.place, arriving: map[conference.ParticipantID]*Seat{}}
+	b.next.Participants = append([]conference.Participant(nil), r.state.Participants...)
+	for _, q := range group {
+		if err := b.allows(q); err != nil {
+			q.answer(View{}, err)
+			continue
+		}
+		events, err := b.next.Decide(q.command)
+		if c, ok := q.command.(conference.Connected); ok {
+			events = r.connected(b, c, events, err)
+		}
+		if err != nil && len(events) == 0 {
+			q.answer(View{}, err)
+			continue
+		}
+		b.take(q, events, err)
+	}
+	return b
+}
+
+// connected keeps the fact for a store that fails, and ends who the rules do not let in any more.
+func (r *room) connected(b *batch, c conference.Connected, events []conference.Event, refused error) []conference.Event {
+	seat, p := r.seats[c.ID], find(b.next.Participants, c.ID)
+	if seat == nil || p == nil || p.Status != conference.Joining {
+		return events
+	}
+	seat.connected = true
+	if refused != nil {
+		events, _ = b.next.Decide(conference.Leave{At: c.At, ID: c.ID, Reason: conference.LeftRefused})
+	}
+	return events
+}
+
+// allows checks what the rules do not know of: who asks, and on which version.
+func (b *batch) allows(q *request) error {
+	if q.o.CustomerID != "" && q.o.CustomerID != b.next.Conference.CustomerID {
+		return unknownConference()
+	}
+	if v := q.o.IfVersion; v > 0 && (v < b.place.changed || v > b.place.version) {
+		return fault.New(fault.Conflict, "VERSION_MISMATCH",
+			"the conference has changed: it is at version %d, not %d; read it again and repeat the change on what it is now", b.place.version, v)
+	}
+	return nil
+}
+
+func (b *batch) take(q *request, events []conference.Event, refused error) {
+	who := named(q.command)
+	o := outcome{request: q, err: refused}
+	for _, e := range events {
+		b.next.Apply(e)
+		b.events = append(b.events, e)
+		b.place.version++
+		if e.Conference != nil {
+			b.place.changed = b.place.version
+		}
+		if e.Participant != nil && e.Participant.ID == who {
+			o.view.Participant = e.Participant
+		}
+	}
+	if p := find(b.next.Participants, who); p != nil && o.view.Participant == nil {
+		now := *p
+		o.view.Participant = &now
+	}
+	if q.seat != nil {
+		b.arriving[who] = q.seat
+	}
+	o.view.Conference, o.view.Version, o.view.Seq = b.next.Conference, b.place.version, b.place.seq
+	o.last = len(b.events) - 1
+	b.outcomes = append(b.outcomes, o)
+}
+
+func find(in []conference.Participant, id conference.ParticipantID) *conference.Participant {
+	for i := range in {
+		if in[i].ID == id {
+			return &in[i]
+		}
+	}
+	return nil
+}
+
+// fail answers for a batch that was not written. Who lost the key ends the room; what has to happen stays pending.
+func (r *room) fail(b *batch, err error) {
+	if errors.Is(err, store.ErrFenced) {
+		r.host.o.Log.Warn("conference has another owner now; its seats here end", "conference", r.id)
+		for _, o := range b.outcomes {
+			o.request.answer(View{}, errMoved)
+		}
+		r.abandon(errMoved)
+		return
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fault.New(fault.Unavailable, "STORE_BUSY", "the store did not answer in time; try again")
+	}
+	for _, o := range b.outcomes {
+		if o.request.must {
+			r.pending = append(r.pending, o.request)
+		} else {
+			o.request.answer(View{}, fmt.Errorf("write %T: %w", o.request.command, err))
+		}
+	}
+}
+
+func (r *room) reply(b *batch, written []store.Event) {
+	for _, o := range b.outcomes {
+		if o.last >= 0 {
+			o.view.Seq = written[o.last].Seq
+		}
+		err := o.err
+		if o.request.seat != nil && o.request.seat.refused != nil {
+			err = o.request.seat.refused
+		}
+		o.request.answer(o.view, err)
+	}
+}
+
+// departure is a seat that ends, and why.
+type departure struct {
+	seat  *Seat
+	cause conference.LeaveReason
+}
+
+// react makes the media loop and the seats follow the events.
+func (r *room) react(b *batch) {
+	var out []departure
+	for _, e := range b.events {
+		p := e.Participant
+		if p == nil {
+			continue
+		}
+		switch p.Status {
+		case conference.Leaving, conference.Leaved:
+			if seat := r.seats[p.ID]; seat != nil {
+				delete(r.seats, p.ID)
+				out = append(out, departure{seat, p.LeaveReason})
+			}
+		default:
+			r.follow(p, b.arriving[p.ID])
+		}
+		switch e.Type {
+		case conference.ConferencecallJoined:
+			r.host.o.Log.Info("participant joined", "conference", r.id, "participant", p.ID, "call", p.CallID)
+		case conference.ConferencecallLeaved:
+			r.host.o.Log.Info("participant leaved", "conference", r.id, "participant", p.ID, "reason", p.LeaveReason)
+		}
+	}
+	r.unseat(out)
+}
+
+// follow gives an arriving participant its port and keeps the port as the record says.
+func (r *room) follow(p *conference.Participant, arriving *Seat) {
+	seat := r.seats[p.ID]
+	if seat == nil && arriving != nil {
+		seat = arriving
+		r.seats[p.ID] = seat
+		r.host.seated.Add(1)
+		r.enter(seat, p)
+		return
+	}
+	if o := portOptions(p); seat != nil && seat.port != nil && o != seat.options {
+		seat.options = o
+		seat.port.Set(o)
+	}
+}
+
+func (r *room) enter(seat *Seat, p *conference.Participant) {
+	if r.mixer == nil {
+		r.mixer = r.host.o.Media.NewRoom()
+		r.facts = r.mixer.Facts()
+	}
+	seat.options = portOptions(p)
+	seat.port, seat.refused = r.mixer.Enter(seat.session, seat.options)
+	if seat.refused != nil {
+		seat.port = nil
+		r.pending = append(r.pending, &request{
+			command: conference.Leave{At: p.Created, ID: p.ID, Reason: conference.LeftRefused}, must: true,
+		})
+	}
+}
+
+func portOptions(p *conference.Participant) loop.PortOptions {
+	return loop.PortOptions{Tag: string(p.ID), Muted: p.Muted, Deaf: p.Deaf, Held: p.Held, Volume: p.Volume}
+}
+
+// unseat takes ports out of the mix and then tells their holders. Each port waits for the media loop, so all wait together.
+func (r *room) unseat(out []departure) {
+	if len(r.seats) == 0 && r.mixer != nil {
+		r.mixer.Close()
+		r.mixer, r.facts = nil, nil
+	} else {
+		var left sync.WaitGroup
+		for _, d := range out {
+			if d.seat.port != nil {
+				left.Go(d.seat.port.Leave)
+			}
+		}
+		left.Wait()
+	}
+	for _, d := range out {
+		d.seat.port = nil
+		d.seat.end(d.cause)
+		r.host.seated.Add(-1)
+	}
+}
