@@ -80,7 +80,7 @@ func (a *Answer) Check() error {
 	return nil
 }
 
-// Check returns a fault.Invalid for a query that no store answers.
+// Check returns an error for a query that no store answers: a fault.Invalid for a limit, plain for a missing kind.
 func (q *Query) Check() error {
 	if q.Kind == "" {
 		return fmt.Errorf("store: query without kind")

@@ -162,7 +162,8 @@ type Log interface {
 	// Last returns the highest Seq of the log and the version of key ("" for none): last change of a conference is its version's Seq.
 	Last(ctx context.Context, key string) (seq int64, version int64, err error)
 	// Hints returns a channel of capacity one that gets a value after commits, and a function that ends it (the channel is not closed; it may
-	// be called more than once). Hints merge, and none is sent for what was committed before: read from the cursor first, then wait.
+	// be called more than once). Hints merge, none is sent for what was committed before, and one is there when Append returns: read from the
+	// cursor first, then wait.
 	Hints() (<-chan struct{}, func())
 	// Cursor returns a reader's place in the log, 0 for a new reader.
 	Cursor(ctx context.Context, reader string) (int64, error)

@@ -18,10 +18,7 @@ func (s *Store) Claim(ctx context.Context, a store.Answer) (known *store.Answer,
 		known, err = w.claim(&a)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return known, nil
+	return known, err
 }
 
 func (w *session) claim(a *store.Answer) (*store.Answer, error) {
@@ -47,8 +44,7 @@ func (w *session) answer(a *store.Answer) error {
 	mine, err := w.keep(a, `ON CONFLICT (customer, key) DO UPDATE SET status = excluded.status, body = excluded.body
 		WHERE answers.request = excluded.request AND answers.status = 0`)
 	if err == nil && !mine {
-		return fault.New(fault.Conflict, "IDEMPOTENCY_KEY_REUSED",
-			"this Idempotency-Key belongs to another request: use a new key for each request")
+		return fault.New(fault.Conflict, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key belongs to another request: use a new key for each request")
 	}
 	return err
 }
@@ -65,7 +61,7 @@ func (w *session) keep(a *store.Answer, conflict string) (bool, error) {
 		return false, fmt.Errorf("forget an old answer: %w", err)
 	}
 	done, err := w.changed("INSERT INTO answers (customer, key, request, status, body, at) VALUES (?, ?, ?, ?, ?, ?) "+conflict,
-		a.CustomerID, a.Key, a.Request[:], a.Status, body(a), at.UnixMicro())
+		a.CustomerID, a.Key, a.Request[:], a.Status, append([]byte{}, a.Body...), at.UnixMicro())
 	if err != nil {
 		return false, fmt.Errorf("keep an answer: %w", err)
 	}
@@ -83,38 +79,12 @@ func (s *Store) Finish(ctx context.Context, a store.Answer) error {
 				a.CustomerID, a.Key, a.Request[:])
 		}
 		found, err := w.changed("UPDATE answers SET status = ?, body = ? WHERE customer = ? AND key = ? AND request = ?",
-			a.Status, body(&a), a.CustomerID, a.Key, a.Request[:])
+			a.Status, append([]byte{}, a.Body...), a.CustomerID, a.Key, a.Request[:])
 		if err == nil && !found {
 			return fault.New(fault.NotFound, "IDEMPOTENCY_KEY_UNKNOWN", "no request with this Idempotency-Key is running: claim it first")
 		}
 		return err
 	})
-}
-
-// body returns the column, which is never NULL.
-func body(a *store.Answer) []byte {
-	if a.Body == nil {
-		return []byte{}
-	}
-	return a.Body
-}
-
-// forgetClaims ends the claims of the process that had this folder before. It is dead, or the lock would not be ours.
-func (w *session) forgetClaims() error {
-	if err := w.exec("DELETE FROM answers WHERE status = 0"); err != nil {
-		return fmt.Errorf("forget unfinished claims: %w", err)
-	}
-	return nil
-}
-
-// sweep deletes answers claimed before the given time, some at once so that no change waits long, and reports whether more are
-// left.
-func (s *Store) sweep(ctx context.Context, before time.Time) (more bool, err error) {
-	err = s.do(ctx, "sweep old answers", func(w *session) error {
-		more, err = w.changed("DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE at <= ? LIMIT 500)", before.UnixMicro())
-		return err
-	})
-	return more, err
 }
 
 // moment is the inverse of time.Time.UnixMicro.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -33,18 +32,17 @@ func (b *ballast) prepare() error {
 	if err := b.load(); err != nil && !isFull(err) {
 		return onFile(b.dir, err)
 	}
-	if free, err := space(b.dir); err != nil || free >= leastSpace {
-		return err
-	}
-	b.drop()
-	if free, err := space(b.dir); err != nil || free >= leastSpace {
-		return err
+	for range 2 {
+		if free, err := space(b.dir); err != nil || free >= leastSpace {
+			return err
+		}
+		b.drop()
 	}
 	return errFull(b.dir)
 }
 
 // load makes the ballast when there is room for it and as much again; otherwise it would be what fills the disk. On an error
-// there is no ballast.
+// there is no ballast, nor need there be one without.
 func (b *ballast) load() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,26 +57,12 @@ func (b *ballast) load() error {
 	if err != nil || free < 2*ballastSize {
 		return err
 	}
-	if err := fill(b.path()); err != nil {
+	// Not synced: what counts is that the space is taken, and a file that came out short is made anew.
+	if err := os.WriteFile(b.path(), make([]byte, ballastSize), 0o600); err != nil {
 		return errors.Join(fmt.Errorf("make the ballast: %w", err), os.Remove(b.path()))
 	}
 	b.aboard = true
 	return nil
-}
-
-// fill writes a full-size file. It is not synced: what counts is that the space is taken, and a short file is made anew.
-func fill(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	chunk := make([]byte, 1<<20)
-	for range ballastSize / len(chunk) {
-		if _, err := f.Write(chunk); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	return f.Close()
 }
 
 // drop frees the space of the ballast; false when there was none to free.
@@ -86,14 +70,11 @@ func (b *ballast) drop() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.aboard = false
-	if err := os.Remove(b.path()); err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			return os.Truncate(b.path(), 0) == nil
-		}
-		return false
+	gone := os.Remove(b.path()) == nil
+	if gone {
+		b.dropped++
 	}
-	b.dropped++
-	return true
+	return gone
 }
 
 func (b *ballast) state() (aboard bool, dropped int) {

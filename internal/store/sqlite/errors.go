@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -75,32 +74,21 @@ func (s *Store) unwritable(err error) error {
 
 // failed wraps the failure of a read with what was attempted.
 func (s *Store) failed(ctx context.Context, what string, err error) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	select {
-	case <-s.quit:
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case s.closed():
 		return errClosed()
-	default:
-	}
-	if classify(err) == busy {
-		return fault.New(fault.Unavailable, "STORE_BUSY", "another program has locked the database in %s: try again", s.dir)
+	case classify(err) == busy:
+		err = s.unwritable(err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-func errClosed() error {
-	return fault.New(fault.Unavailable, "STORE_CLOSED", "the store is closed: the server is stopping")
+func errFull(dir string) error {
+	return fault.New(fault.Unavailable, "STORE_FULL", "the disk of data folder %s is full: free at least %d MiB there", dir, 2*ballastSize>>20)
 }
 
-// missing reports that a query found no row.
-func missing(err error) bool { return errors.Is(err, sql.ErrNoRows) }
-
-// cause returns SQLite's own words for an error, without what was attempted.
-func cause(err error) string {
-	var e *driver.Error
-	if errors.As(err, &e) {
-		return e.Error()
-	}
-	return err.Error()
+func errClosed() error {
+	return fault.New(fault.Unavailable, "STORE_CLOSED", "the store is closed: the server is stopping")
 }

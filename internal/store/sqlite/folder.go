@@ -39,8 +39,7 @@ func takeLock(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fault.New(fault.Unavailable, "STORE_LOCKED",
-				"data folder %s is in use by %s; stop it or choose another --data", dir, holder(f))
+			return nil, fault.New(fault.Unavailable, "STORE_LOCKED", "data folder %s is in use by process %s; stop it or choose another --data", dir, holder(f))
 		}
 		return nil, fmt.Errorf("lock data folder %s: %w", dir, err)
 	}
@@ -51,23 +50,13 @@ func takeLock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// holder says who wrote the lock file.
+// holder returns the number of the process that wrote the lock file.
 func holder(f *os.File) string {
 	text, err := io.ReadAll(io.LimitReader(f, 32))
-	pid, bad := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || bad != nil {
-		return "another process"
+	if pid := strings.TrimSpace(string(text)); err == nil && pid != "" {
+		return pid
 	}
-	return fmt.Sprintf("process %d", pid)
-}
-
-// touch makes the file for its owner only, before SQLite makes it for everybody, and proves that it can be written.
-func touch(dir, name string) error {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return onFile(dir, err)
-	}
-	return f.Close()
+	return "(unknown)"
 }
 
 // onFile turns the failure of a file operation in dir into a line that says what to do.
@@ -76,8 +65,7 @@ func onFile(dir string, err error) error {
 	case isFull(err):
 		return errFull(dir)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fault.New(fault.Unavailable, "STORE_READ_ONLY",
-			"data folder %s cannot be written: give this user write permission or choose another --data", dir)
+		return fault.New(fault.Unavailable, "STORE_READ_ONLY", "data folder %s cannot be written: give this user write permission or choose another --data", dir)
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrExist):
 		return fault.New(fault.Invalid, "STORE_FOLDER", "%s is not a folder with files in it (%v): choose another --data", dir, err)
 	}
@@ -85,9 +73,7 @@ func onFile(dir string, err error) error {
 }
 
 // isFull reports the system's words for a full disk and a used-up quota.
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // space returns how many bytes this user may still write in dir.
 func space(dir string) (uint64, error) {

@@ -21,13 +21,13 @@ func (s *Store) keep() {
 	defer hourly.Stop()
 	retry := time.NewTimer(s.opts.retry)
 	defer retry.Stop()
-	s.sweepAll()
+	s.sweep(time.Now().Add(-store.AnswersKept))
 	for {
 		select {
 		case <-s.quit:
 			return
 		case <-hourly.C:
-			s.sweepAll()
+			s.sweep(time.Now().Add(-store.AnswersKept))
 		case <-s.grown:
 			s.checkpoint()
 			if aboard, _ := s.ballast.state(); !aboard {
@@ -43,22 +43,22 @@ func (s *Store) keep() {
 
 // reload tries to bring the ballast back; where it fits, the disk is no longer full.
 func (s *Store) reload() bool {
-	if s.ballast.load() != nil {
-		return false
-	}
+	err := s.ballast.load()
 	aboard, _ := s.ballast.state()
 	if aboard {
 		s.counts.full.Store(false)
 	}
-	return aboard
+	return err == nil && aboard
 }
 
-func (s *Store) sweepAll() {
-	for more := true; more; {
-		var err error
-		if more, err = s.sweep(background, time.Now().Add(-store.AnswersKept)); err != nil {
-			return // the next hour's sweep will do
-		}
+// sweep deletes answers claimed before the given time, some at once so that no change waits long. What an error leaves is for the
+// next hour.
+func (s *Store) sweep(before time.Time) {
+	for more, err := true, error(nil); more && err == nil; {
+		err = s.do(background, "sweep old answers", func(w *session) error {
+			more, err = w.changed("DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE at <= ? LIMIT 500)", before.UnixMicro())
+			return err
+		})
 	}
 }
 
@@ -69,6 +69,6 @@ func (s *Store) checkpoint() {
 	err := s.writing.QueryRowContext(background, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&blocked, &pages, &moved)
 	s.counts.checkpoints.Add(1)
 	if err == nil && pages > trimAbove {
-		s.poke(s.trim)
+		poke(s.trim)
 	}
 }

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"strings"
 
 	"parley/internal/store"
@@ -21,8 +23,8 @@ func (s *Store) Events(ctx context.Context, q store.LogQuery) (events []store.Ev
 		return nil, q.After, nil
 	}
 	text, args := logText(&q, end)
-	if events, err = s.events(ctx, text, args); err != nil {
-		return nil, 0, s.failed(ctx, "read the log", err)
+	if events, err = collect(ctx, s, question{"read the log", text, args}, scanEvent); err != nil {
+		return nil, 0, err
 	}
 	if len(events) == q.Limit {
 		end = events[len(events)-1].Seq
@@ -49,7 +51,7 @@ func logText(q *store.LogQuery, end int64) (string, []any) {
 		c.and("("+conds+")", args...)
 	}
 	return `SELECT seq, key, version, id, type, at, customer, conference, resource, data FROM events ` + index +
-		` WHERE seq > ? AND seq <= ?` + c.text.String() + ` ORDER BY seq LIMIT ?`, append(c.args, q.Limit)
+		` WHERE seq > ? AND seq <= ?` + c.text + ` ORDER BY seq LIMIT ?`, append(c.args, q.Limit)
 }
 
 // typeConds writes "is one of the types"; empty when any type will do.
@@ -75,32 +77,37 @@ func typeConds(types []string) (string, []any) {
 	return strings.Join(conds, " OR "), args
 }
 
-func (s *Store) events(ctx context.Context, text string, args []any) ([]store.Event, error) {
-	rows, err := s.texts.query(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var events []store.Event
-	for rows.Next() {
-		var e store.Event
-		var at int64
-		err := rows.Scan(&e.Seq, &e.Key, &e.Version, &e.ID, &e.Type, &at, &e.CustomerID, &e.Conference, &e.Resource, (*[]byte)(&e.Data))
-		if err != nil {
-			return nil, err
-		}
-		e.At = moment(at)
-		events = append(events, e)
-	}
-	return events, rows.Err()
+func scanEvent(rows *sql.Rows) (e store.Event, err error) {
+	var at int64
+	err = rows.Scan(&e.Seq, &e.Key, &e.Version, &e.ID, &e.Type, &at, &e.CustomerID, &e.Conference, &e.Resource, (*[]byte)(&e.Data))
+	e.At = moment(at)
+	return e, err
 }
 
 // Last returns the end of the log and the version of a key; see store.Log.
 func (s *Store) Last(ctx context.Context, key string) (seq, version int64, err error) {
-	err = s.row(ctx, `SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(version) FROM events WHERE key = ?), 0)`,
-		[]any{key}, &seq, &version)
-	if err != nil {
-		return 0, 0, s.failed(ctx, "read the end of the log", err)
+	text := `SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(version) FROM events WHERE key = ?), 0)`
+	_, err = collect(ctx, s, question{"read the end of the log", text, []any{key}},
+		func(rows *sql.Rows) (struct{}, error) { return struct{}{}, rows.Scan(&seq, &version) })
+	return seq, version, err
+}
+
+// Hints returns a channel that gets a value after commits, and what ends it; see store.Log.
+func (s *Store) Hints() (<-chan struct{}, func()) { return s.hints.Add() }
+
+// Cursor returns a reader's place in the log; see store.Log.
+func (s *Store) Cursor(ctx context.Context, reader string) (seq int64, err error) {
+	_, err = collect(ctx, s, question{"read cursor of " + reader, "SELECT seq FROM cursors WHERE reader = ?", []any{reader}},
+		func(rows *sql.Rows) (struct{}, error) { return struct{}{}, rows.Scan(&seq) })
+	return seq, err
+}
+
+// SetCursor moves a reader's place; see store.Log.
+func (s *Store) SetCursor(ctx context.Context, reader string, seq int64) error {
+	if reader == "" || seq < 0 {
+		return fmt.Errorf("store: cursor of reader %q at %d", reader, seq)
 	}
-	return seq, version, nil
+	return s.do(ctx, "move cursor of "+reader, func(w *session) error {
+		return w.exec("INSERT INTO cursors (reader, seq) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq", reader, seq)
+	})
 }

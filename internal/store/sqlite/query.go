@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,24 +19,24 @@ const maxBranches = 12
 
 // Get returns a record by its id; see store.Store.
 func (s *Store) Get(ctx context.Context, kind store.Kind, id string) (store.Record, error) {
-	recs, err := s.records(ctx, "SELECT "+columns+" FROM records r WHERE kind = ? AND id = ?", string(kind), id)
-	return s.one(ctx, fmt.Sprintf("read %s %s", kind, id), string(kind), recs, err)
+	text := "SELECT " + columns + " FROM records r WHERE kind = ? AND id = ?"
+	return s.one(ctx, question{string(kind), text, []any{string(kind), id}})
 }
 
 // Resolve returns the record that has a name; see store.Store.
 func (s *Store) Resolve(ctx context.Context, space, value string) (store.Record, error) {
-	recs, err := s.records(ctx, "SELECT "+columns+` FROM names n JOIN records r ON r.kind = n.kind AND r.id = n.id
-		WHERE n.space = ? AND n.value = ?`, space, value)
-	return s.one(ctx, "resolve a name in "+space, space, recs, err)
+	text := "SELECT " + columns + " FROM names n JOIN records r ON r.kind = n.kind AND r.id = n.id WHERE n.space = ? AND n.value = ?"
+	return s.one(ctx, question{space, text, []any{space, value}})
 }
 
-// one returns the only record, or a fault.NotFound.
-func (s *Store) one(ctx context.Context, what, noun string, recs []store.Record, err error) (store.Record, error) {
+// one returns the only record of an answer, or a fault.NotFound. It never repeats the value looked for, which may be secret.
+func (s *Store) one(ctx context.Context, q question) (store.Record, error) {
+	recs, err := collect(ctx, s, q, scanRecord)
 	switch {
 	case err != nil:
-		return store.Record{}, s.failed(ctx, what, err)
+		return store.Record{}, err
 	case len(recs) == 0:
-		return store.Record{}, fault.New(fault.NotFound, "NOT_FOUND", "there is no such %s: check the id", noun)
+		return store.Record{}, fault.New(fault.NotFound, "NOT_FOUND", "there is no such %s: check the id", q.what)
 	}
 	return recs[0], nil
 }
@@ -48,11 +47,7 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Record, error)
 		return nil, err
 	}
 	text, args := listText(&q)
-	recs, err := s.records(ctx, text, args...)
-	if err != nil {
-		return nil, s.failed(ctx, fmt.Sprintf("list %ss", q.Kind), err)
-	}
-	return recs, nil
+	return collect(ctx, s, question{"list " + string(q.Kind), text, args}, scanRecord)
 }
 
 // Due returns live records whose deadline has come; see store.Store.
@@ -60,24 +55,19 @@ func (s *Store) Due(ctx context.Context, kind store.Kind, at time.Time, limit in
 	if err := store.CheckLimit(limit); err != nil {
 		return nil, err
 	}
-	recs, err := s.records(ctx, "SELECT "+columns+` FROM records r INDEXED BY records_due
-		WHERE kind = ? AND live = 1 AND deadline <> 0 AND deadline <= ? ORDER BY deadline, id LIMIT ?`,
-		string(kind), at.UnixMicro(), limit)
-	if err != nil {
-		return nil, s.failed(ctx, fmt.Sprintf("find due %ss", kind), err)
-	}
-	return recs, nil
+	text := "SELECT " + columns + ` FROM records r INDEXED BY records_due
+		WHERE kind = ? AND live = 1 AND deadline <> 0 AND deadline <= ? ORDER BY deadline, id LIMIT ?`
+	return collect(ctx, s, question{"find due " + string(kind), text, []any{string(kind), at.UnixMicro(), limit}}, scanRecord)
 }
 
 // clause collects conditions with their arguments.
 type clause struct {
-	text strings.Builder
+	text string
 	args []any
 }
 
 func (c *clause) and(cond string, args ...any) {
-	c.text.WriteString(" AND ")
-	c.text.WriteString(cond)
+	c.text += " AND " + cond
 	c.args = append(c.args, args...)
 }
 
@@ -90,10 +80,8 @@ func listText(q *store.Query) (string, []any) {
 	switch index {
 	case "records_status":
 		statuses = statuses[:0]
-		for i, st := range q.Status {
-			if !slices.Contains(q.Status[:i], st) { // two scans of one status would list its records twice
-				statuses = append(statuses, st)
-			}
+		for _, st := range slices.Compact(slices.Sorted(slices.Values(q.Status))) { // twice would list its records twice
+			statuses = append(statuses, st)
 		}
 		fallthrough
 	case "records_kind", "records_customer":
@@ -107,7 +95,7 @@ func listText(q *store.Query) (string, []any) {
 	for _, d := range deleted {
 		for _, st := range statuses {
 			c := branch(q, d, st)
-			branches = append(branches, "SELECT "+columns+" FROM records r INDEXED BY "+index+" WHERE kind = ?"+c.text.String())
+			branches = append(branches, "SELECT "+columns+" FROM records r INDEXED BY "+index+" WHERE kind = ?"+c.text)
 			args = append(append(args, string(q.Kind)), c.args...)
 		}
 	}
@@ -175,24 +163,6 @@ func list(values []string) string {
 	return string(b)
 }
 
-// records runs a query for records.
-func (s *Store) records(ctx context.Context, text string, args ...any) ([]store.Record, error) {
-	rows, err := s.texts.query(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var recs []store.Record
-	for rows.Next() {
-		r, err := scanRecord(rows)
-		if err != nil {
-			return nil, err
-		}
-		recs = append(recs, r)
-	}
-	return recs, rows.Err()
-}
-
 func scanRecord(rows *sql.Rows) (store.Record, error) {
 	var r store.Record
 	var created, due int64
@@ -203,20 +173,4 @@ func scanRecord(rows *sql.Rows) (store.Record, error) {
 		r.Deadline = moment(due)
 	}
 	return r, err
-}
-
-// row runs a query for one row.
-func (s *Store) row(ctx context.Context, text string, args []any, dest ...any) error {
-	rows, err := s.texts.query(ctx, text, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		return sql.ErrNoRows
-	}
-	return rows.Scan(dest...)
 }

@@ -9,11 +9,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
-	"parley/internal/fault"
 	"parley/internal/store"
 )
 
@@ -39,13 +41,13 @@ var defaults = options{queue: 1024, group: 256, readers: 4, retry: 5 * time.Seco
 type Store struct {
 	dir     string
 	opts    options
-	lock    *os.File
 	ballast *ballast
+	opened  []io.Closer // for release
 
 	writing *sql.DB // two connections: the writer's and the keeper's
 	reading *sql.DB
 	texts   texts // prepared statements of reading
-	hints   hints
+	hints   store.Hints
 
 	queue chan *job
 	quit  chan struct{} // closed by Close: take no more
@@ -55,7 +57,8 @@ type Store struct {
 	live  sync.WaitGroup
 
 	counts counts
-	close  func() error
+	once   sync.Once
+	result error // of Close
 }
 
 var _ store.Store = (*Store)(nil)
@@ -78,10 +81,11 @@ func open(ctx context.Context, dir string, opts options) (_ *Store, err error) {
 		quit:  make(chan struct{}), ended: make(chan struct{}),
 		grown: make(chan struct{}, 1), trim: make(chan struct{}, 1),
 	}
-	s.close = sync.OnceValue(s.shut)
-	if s.lock, err = takeLock(dir); err != nil {
+	lock, err := takeLock(dir)
+	if err != nil {
 		return nil, err
 	}
+	s.opened = append(s.opened, lock)
 	w, err := s.connect(ctx)
 	if err != nil {
 		return nil, errors.Join(s.refused(ctx, err), s.release())
@@ -97,10 +101,12 @@ func (s *Store) connect(ctx context.Context) (*session, error) {
 	if err := s.ballast.prepare(); err != nil {
 		return nil, err
 	}
-	if err := touch(s.dir, databaseFile); err != nil {
-		return nil, err
+	// Made for its owner only, before SQLite makes it for everybody; this also proves that it can be written.
+	f, err := os.OpenFile(filepath.Join(s.dir, databaseFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, onFile(s.dir, err)
 	}
-	var err error
+	_ = f.Close()
 	if s.writing, err = s.pool(2, writePragmas); err != nil {
 		return nil, err
 	}
@@ -119,33 +125,39 @@ func (s *Store) connect(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("open the writer's connection: %w", err)
 	}
 	w := &session{conn: conn, stmts: map[string]*sql.Stmt{}}
-	if err := w.forgetClaims(); err != nil {
-		return nil, errors.Join(err, w.close())
+	// Whoever claimed these is dead, or the lock would not be ours.
+	if err := w.exec("DELETE FROM answers WHERE status = 0"); err != nil {
+		w.close()
+		return nil, fmt.Errorf("forget unfinished claims: %w", err)
 	}
 	return w, nil
 }
 
 // Close waits until what is queued is committed, then ends the goroutines and frees the folder. Whatever comes later is refused
 // with a fault.Unavailable, reason STORE_CLOSED. A second Close returns what the first one did.
-func (s *Store) Close() error { return s.close() }
-
-func (s *Store) shut() error {
-	close(s.quit)
-	s.live.Wait()
-	return s.release()
+func (s *Store) Close() error {
+	s.once.Do(func() {
+		close(s.quit)
+		s.live.Wait()
+		s.result = s.release()
+	})
+	return s.result
 }
 
-// release closes whatever is open; the lock goes last, because it guards all the others.
+func (s *Store) closed() bool {
+	select {
+	case <-s.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+// release closes what was opened, the latest first: the lock goes last, because it guards all the others.
 func (s *Store) release() error {
 	var errs []error
-	if s.reading != nil {
-		errs = append(errs, s.texts.close(), s.reading.Close())
-	}
-	if s.writing != nil {
-		errs = append(errs, s.writing.Close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+	for _, c := range slices.Backward(s.opened) {
+		errs = append(errs, c.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close data folder %s: %w", s.dir, err)
@@ -161,14 +173,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	if s.counts.full.Load() {
 		return errFull(s.dir)
 	}
-	var one int
-	if err := s.reading.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
-		return s.failed(ctx, "ping the store", err)
-	}
-	return nil
-}
-
-func errFull(dir string) error {
-	return fault.New(fault.Unavailable, "STORE_FULL",
-		"the disk of data folder %s is full: free at least %d MiB there", dir, 2*ballastSize>>20)
+	_, _, err := s.Last(ctx, "")
+	return err
 }

@@ -3,65 +3,66 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"sync"
+	"sync/atomic"
 )
 
-// maxTexts bounds the prepared statements. The texts of all ways to ask are fewer; what has more variants, such as lists of
-// event types, is prepared each time once the table is full.
+// maxTexts bounds the prepared statements. The usual ways to ask are fewer; what has more variants, such as lists of prefixes of
+// event types, is prepared each time once there are so many.
 const maxTexts = 256
 
-// texts are prepared statements by their text.
+// texts are the prepared statements of reading by their text. Closing db closes them.
 type texts struct {
-	db *sql.DB
-
-	mu    sync.RWMutex
-	stmts map[string]*sql.Stmt // guarded by mu
+	db    *sql.DB
+	stmts sync.Map // string to *sql.Stmt
+	count atomic.Int32
 }
 
 // query runs a prepared query.
 func (t *texts) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	st, err := t.statement(ctx, text)
-	if err != nil {
-		return nil, err
+	if st, ok := t.stmts.Load(text); ok {
+		return st.(*sql.Stmt).QueryContext(ctx, args...)
 	}
-	if st == nil {
+	if t.count.Load() >= maxTexts {
 		return t.db.QueryContext(ctx, text, args...)
-	}
-	return st.QueryContext(ctx, args...)
-}
-
-// statement returns the prepared statement of a text, nil when there are too many.
-func (t *texts) statement(ctx context.Context, text string) (*sql.Stmt, error) {
-	t.mu.RLock()
-	st, n := t.stmts[text], len(t.stmts)
-	t.mu.RUnlock()
-	if st != nil || n >= maxTexts {
-		return st, nil
 	}
 	st, err := t.db.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if first := t.stmts[text]; first != nil { // somebody was faster
-		return first, st.Close()
+	if first, raced := t.stmts.LoadOrStore(text, st); raced {
+		_ = st.Close()
+		st = first.(*sql.Stmt)
+	} else {
+		t.count.Add(1)
 	}
-	if t.stmts == nil {
-		t.stmts = map[string]*sql.Stmt{}
-	}
-	t.stmts[text] = st
-	return st, nil
+	return st.QueryContext(ctx, args...)
 }
 
-func (t *texts) close() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var errs []error
-	for _, st := range t.stmts {
-		errs = append(errs, st.Close())
+// question is a query with what is asked for, in words for errors.
+type question struct {
+	what, text string
+	args       []any
+}
+
+// collect asks q and scans each row of the answer.
+func collect[T any](ctx context.Context, s *Store, q question, scan func(*sql.Rows) (T, error)) (all []T, err error) {
+	defer func() {
+		if err != nil {
+			all, err = nil, s.failed(ctx, q.what, err)
+		}
+	}()
+	rows, err := s.texts.query(ctx, q.text, q.args...)
+	if err != nil {
+		return nil, err
 	}
-	t.stmts = nil
-	return errors.Join(errs...)
+	defer rows.Close()
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -39,10 +38,8 @@ func (s *Store) enqueue(ctx context.Context, j *job) error {
 	}
 	j.since = time.Now()
 	j.done = make(chan struct{})
-	select {
-	case <-s.quit:
+	if s.closed() {
 		return errClosed()
-	default:
 	}
 	select {
 	case s.queue <- j:
@@ -76,35 +73,28 @@ func (s *Store) write(w *session) {
 	for {
 		select {
 		case j := <-s.queue:
-			batch = s.gather(append(batch[:0], j))
-			s.commit(w, batch)
+			s.commit(w, s.gather(batch[:0], j))
 		case <-s.trim:
 			_ = w.exec("PRAGMA wal_checkpoint(PASSIVE)")
 		case <-s.quit:
-			for batch = s.gather(batch[:0]); len(batch) > 0; batch = s.gather(batch[:0]) {
-				s.commit(w, batch)
+			for len(s.queue) > 0 { // nobody else receives
+				s.commit(w, s.gather(batch[:0], <-s.queue))
 			}
 			return
 		}
 	}
 }
 
-// gather takes what is queued now, without waiting, and leaves out what has been withdrawn.
-func (s *Store) gather(batch []*job) []*job {
-	if len(batch) > 0 && !batch[0].state.CompareAndSwap(waiting, taken) {
-		batch = batch[:0]
-	}
-	for len(batch) < s.opts.group {
-		select {
-		case j := <-s.queue:
-			if j.state.CompareAndSwap(waiting, taken) {
-				batch = append(batch, j)
-			}
-		default:
+// gather takes the first job and what is queued now, without waiting, and leaves out what has been withdrawn.
+func (s *Store) gather(batch []*job, first *job) []*job {
+	for j := first; ; j = <-s.queue {
+		if j.state.CompareAndSwap(waiting, taken) {
+			batch = append(batch, j)
+		}
+		if len(batch) == s.opts.group || len(s.queue) == 0 {
 			return batch
 		}
 	}
-	return batch
 }
 
 // commit writes the batch in one transaction and answers its jobs. A full disk costs the ballast and gets one more try. When a
@@ -116,7 +106,7 @@ func (s *Store) commit(w *session, batch []*job) {
 	err := w.transact(batch)
 	if err != nil && s.outOfSpace(err) && s.ballast.drop() {
 		err = w.transact(batch)
-		s.poke(s.grown) // the keeper brings the ballast back when there is room
+		poke(s.grown) // the keeper brings the ballast back when there is room
 	}
 	if err != nil && len(batch) > 1 && !s.outOfSpace(err) {
 		for i := range batch {
@@ -132,29 +122,26 @@ func (s *Store) commit(w *session, batch []*job) {
 	s.settle(batch, err)
 }
 
-// settle counts the outcome, pokes the readers of the log, and lets the callers go.
+// settle counts the outcome, hints at it to the readers of the log, and lets the callers go.
 func (s *Store) settle(batch []*job, err error) {
 	appended := s.counts.add(batch, err)
-	switch {
-	case err != nil && s.outOfSpace(err):
-		s.counts.full.Store(true)
-	case err == nil && appended > 0:
+	if appended > 0 {
 		s.counts.full.Store(false)
+		s.hints.Poke()
+	} else if err != nil && s.outOfSpace(err) {
+		s.counts.full.Store(true)
 	}
 	for _, j := range batch {
 		close(j.done)
 	}
-	if appended == 0 {
-		return
-	}
-	s.hints.poke()
 	if s.counts.since.Add(uint64(appended)) >= checkpointEvery {
 		s.counts.since.Store(0)
-		s.poke(s.grown)
+		poke(s.grown)
 	}
 }
 
-func (s *Store) poke(c chan struct{}) {
+// poke leaves word in a channel of capacity one.
+func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -188,6 +175,7 @@ func (w *session) exec(text string, args ...any) error {
 	return err
 }
 
+// result runs a statement for its outcome.
 func (w *session) result(text string, args ...any) (sql.Result, error) {
 	st, err := w.prepare(text)
 	if err != nil {
@@ -213,6 +201,14 @@ func (w *session) row(text string, args []any, dest ...any) error {
 		return err
 	}
 	return st.QueryRowContext(background, args...).Scan(dest...)
+}
+
+// close closes the statements too: those of a single connection are not closed with it.
+func (w *session) close() {
+	for _, st := range w.stmts {
+		_ = st.Close()
+	}
+	_ = w.conn.Close()
 }
 
 // transact runs the jobs in one transaction. A job that a rule refuses fails alone; any other error fails them all, and nothing
@@ -255,12 +251,4 @@ func (w *session) try(j *job) (refused, err error) {
 		}
 	}
 	return refused, w.exec("RELEASE job")
-}
-
-func (w *session) close() error {
-	var errs []error
-	for _, st := range w.stmts {
-		errs = append(errs, st.Close())
-	}
-	return errors.Join(append(errs, w.conn.Close())...)
 }
