@@ -211,7 +211,7 @@ func (p *phone) hears(d time.Duration) {
 
 // tone returns d of a sine at a rate.
 func tone(rate int, hertz float64, d time.Duration) []int16 {
-	t := audio.NewTone(hertz, -12, rate)
+	t := audio.NewTone(hertz, -15, rate, 0)
 	out := make([]int16, int(d.Seconds()*float64(rate)))
 	t.Read(out)
 	return out

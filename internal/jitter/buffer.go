@@ -200,6 +200,11 @@ func (b *Buffer) Pop(now time.Duration, silent bool) Due {
 	if !b.begun && !b.start(now) {
 		return Due{Kind: Wait}
 	}
+	if b.steer.grow {
+		b.steer.grow = false
+		b.steer.underrun()
+		return Due{Kind: Wait, Underrun: true}
+	}
 	if n := b.steer.leaveOut(now, silent, b.c.MaxDelay, b.waiting(now)); n > 0 {
 		b.skip(n)
 	}

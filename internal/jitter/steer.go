@@ -22,16 +22,18 @@ type steering struct {
 	since    time.Duration // since when there is an excess; 0: there is none
 	left     time.Duration // when a frame was last left out
 	faded    time.Duration
+	grow     bool // a frame is to be put in: packets wait too little
 }
 
 func (s *steering) restart() {
-	s.counted, s.excess, s.since = 0, 0, 0
+	s.counted, s.excess, s.since, s.grow = 0, 0, 0, false
 }
 
 // late raises need by a packet that missed its turn by d.
 func (s *steering) late(d time.Duration) {
 	s.need = min(max(s.need, d+5*time.Millisecond), 150*time.Millisecond)
 	s.excess, s.since = 0, 0
+	s.grow = s.last < s.need
 }
 
 // underrun ends a window: its waits say nothing of what follows.

@@ -32,6 +32,9 @@ func parse(text []byte) (*psdp.SessionDescription, error) {
 	if len(text) > MaxSize || bytes.Count(text, []byte("\n")) > 1000 {
 		return nil, invalid("the description is too large: at most %d bytes and 1000 lines", MaxSize)
 	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, invalid("the description is empty")
+	}
 	d := &psdp.SessionDescription{}
 	if err := d.Unmarshal(text); err != nil {
 		return nil, invalid("the description cannot be read: %v", err)
