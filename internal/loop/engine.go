@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"parley/internal/fault"
+	"parley/internal/loop/udp"
 	"parley/internal/mixer"
 	"parley/internal/rtp"
 )
@@ -27,7 +28,7 @@ type Options struct {
 // Engine owns the media loops of this node. Its methods may be called from any goroutine.
 type Engine struct {
 	ip    netip.Addr
-	ports *ports
+	ports *udp.Ports
 	loops []*loop
 
 	mu       sync.Mutex // guards all below
@@ -45,7 +46,7 @@ func Open(o Options) (*Engine, error) {
 	if o.Loops < 0 {
 		return nil, fault.New(fault.Invalid, "MEDIA_LOOPS_INVALID", "%d media loops: use 0 for one per core, or a positive number", o.Loops)
 	}
-	ports, err := newPorts(o.Low, o.High)
+	ports, err := udp.NewPorts(o.Low, o.High)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +102,13 @@ func (e *Engine) closeSockets() {
 	defer e.mu.Unlock()
 	e.ended = true
 	for s := range e.sessions {
-		s.pair.close()
+		s.pair.Close()
 	}
 }
 
 // NewSession binds a pair of ports. It fails with fault.Exhausted, reason MEDIA_PORTS_EXHAUSTED, when none is free.
 func (e *Engine) NewSession() (*Session, error) {
-	pair, err := e.ports.open(e.ip)
+	pair, err := e.ports.Open(e.ip)
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +118,7 @@ func (e *Engine) NewSession() (*Session, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ended {
-		pair.close()
-		e.ports.free(pair)
+		e.ports.Free(pair)
 		return nil, errStopped()
 	}
 	e.sessions[s] = struct{}{}
@@ -137,8 +137,7 @@ func (e *Engine) forget(s *Session) {
 	e.mu.Lock()
 	delete(e.sessions, s)
 	e.mu.Unlock()
-	s.pair.close()
-	e.ports.free(s.pair)
+	e.ports.Free(s.pair)
 }
 
 func (e *Engine) counted() int {

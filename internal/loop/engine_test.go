@@ -32,7 +32,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if e, err := Open(Options{IP: loopback, Low: 65533, High: 65535}); err != nil || len(e.ports.used) != 1 || len(e.loops) == 0 {
+	if e, err := Open(Options{IP: loopback, Low: 65533, High: 65535}); err != nil || e.ports.Len() != 1 || len(e.loops) == 0 {
 		t.Errorf("the highest pair: %v", err)
 	}
 }
@@ -41,7 +41,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestPorts(t *testing.T) {
 	e := openEngine(t, 1, 10)
 	defer e.closeSockets()
-	first := e.ports.first
+	first := uint16(nextPorts - 10)
 	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(first) + 3}) // the RTCP port of the second pair
 	if err != nil {
 		t.Skip(err)
@@ -305,7 +305,7 @@ func TestIPv6(t *testing.T) {
 	}
 	r.enter(e.NewRoom(), s, PortOptions{})
 	r.talk(60, p)
-	if len(p.stamps) != 60 || s.Stats().Latched != p.addr() || !s.leg.peer.IsValid() {
+	if len(p.stamps) != 60 || s.Stats().Latched != p.addr() || !s.pair.RTP.Peer().IsValid() {
 		t.Errorf("%d packets, latched %v", len(p.stamps), s.Stats().Latched)
 	}
 }

@@ -1,23 +1,19 @@
 package loop
 
 import (
-	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"parley/internal/codec"
+	"parley/internal/loop/udp"
 	"parley/internal/rtp"
 	"parley/internal/sdp"
 )
 
 // Figures of reading and housekeeping.
 const (
-	packetSize     = 2048
-	packetsPerTick = 16             // read of one socket in a frame; the rest waits in its buffer
-	rtcpTicks      = 10             // RTCP is read and written each 200 ms
-	statsTicks     = 50             // statistics are shown each second
-	staleDrain     = rtpQueue / 256 // packets that came before the media was agreed on
+	packetsPerTick = 16 // read of one socket in a frame; the rest waits in its buffer
+	rtcpTicks      = 10 // RTCP is read and written each 200 ms
+	statsTicks     = 50 // statistics are shown each second
 	neverHeard     = time.Duration(-1)
 )
 
@@ -25,7 +21,7 @@ const (
 // it is in.
 type leg struct {
 	session *Session
-	pair    *pair
+	pair    *udp.Pair
 	rtp     *rtp.Session
 	loop    *loop // nil before Apply and Enter
 	room    *Room // nil while idle
@@ -39,24 +35,21 @@ type leg struct {
 	ticks  uint64
 	missed int           // frames of the loop's lost ones that are made up for
 	last   time.Duration // of a believed packet
-	to     sockaddr      // of RTP
-	toRTCP sockaddr
-	from   sockaddr
-	peer   netip.AddrPort // to whom the RTP socket is connected
 }
 
 // apply takes over new media.
 func (s *leg) apply(m sdp.Media) error {
 	if !s.agreed {
-		s.drain()
+		s.pair.RTP.Drain() // what arrived before anyone was to listen
+		s.pair.RTCP.Drain()
 	}
 	if err := s.rtp.Configure(m, s.rate); err != nil {
 		return err
 	}
 	f, ok := formatOf(m.Codec)
 	s.format, s.agreed, s.mux = f, ok, m.RTCPMux
-	if s.peer.IsValid() && s.peer != s.rtp.RTPTarget() {
-		s.release()
+	if peer := s.pair.RTP.Peer(); peer.IsValid() && peer != s.rtp.RTPTarget() {
+		s.pair.RTP.Disconnect()
 	}
 	if s.loop == nil {
 		return nil
@@ -79,18 +72,6 @@ func formatOf(c sdp.Codec) (codec.Format, bool) {
 		}
 	}
 	return first, true
-}
-
-// drain drops what arrived before anyone was to listen.
-func (s *leg) drain() {
-	var buf [packetSize]byte
-	for _, fd := range []int{s.pair.rtp, s.pair.rtcp} {
-		for range staleDrain {
-			if _, err := receiveConnected(fd, buf[:]); err == unix.EAGAIN {
-				break
-			}
-		}
-	}
 }
 
 // SetRate implements mixer.Source.
@@ -132,7 +113,7 @@ func (s *leg) Send(payload []byte) {
 		s.rtp.Skip()
 		return
 	}
-	s.write(s.rtp.Packet(s.loop.out, payload))
+	s.loop.counts.sent(s.pair.RTP.Send(s.rtp.Packet(s.loop.out, payload), s.rtp.RTPTarget()))
 }
 
 // rest is the tick of a session without a room: it listens, for latch, statistics and RTCP, and says nothing.
@@ -148,16 +129,15 @@ func (s *leg) rest(now time.Duration) {
 func (s *leg) read(now time.Duration) {
 	c := &s.loop.counts
 	for range packetsPerTick {
-		n, err := s.receive()
-		if err == unix.EAGAIN {
+		packet, from, v := s.pair.RTP.Receive(s.loop.in)
+		if v == udp.Empty {
 			return
 		}
-		if err != 0 || n > len(s.loop.in) {
+		if v != udp.Done {
 			c.BadReads++
 			continue
 		}
 		c.PacketsIn++
-		packet, from := s.loop.in[:n], s.from.of
 		if s.mux && isRTCP(packet) {
 			s.rtp.ReceiveRTCP(packet, from, now)
 		} else if s.rtp.Receive(packet, from, now) {
@@ -166,15 +146,6 @@ func (s *leg) read(now time.Duration) {
 			c.Refused++
 		}
 	}
-}
-
-func (s *leg) receive() (int, unix.Errno) {
-	if s.peer.IsValid() {
-		return receiveConnected(s.pair.rtp, s.loop.in)
-	}
-	n, err := receive(s.pair.rtp, s.loop.in, &s.from)
-	s.from.of = s.from.addr()
-	return n, err
 }
 
 // hear notes that a believed packet came.
@@ -188,29 +159,15 @@ func (s *leg) hear(now time.Duration) {
 // isRTCP tells RTCP from RTP on one socket (RFC 5761 section 4).
 func isRTCP(packet []byte) bool { return len(packet) > 1 && packet[1] >= 192 && packet[1] <= 223 }
 
-// write sends an RTP packet.
-func (s *leg) write(packet []byte) {
-	var err unix.Errno
-	if s.peer.IsValid() {
-		err = sendConnected(s.pair.rtp, packet)
-	} else {
-		if to := s.rtp.RTPTarget(); to != s.to.of {
-			s.to.set(to, s.pair.local.Addr().Is6())
-		}
-		err = send(s.pair.rtp, packet, &s.to)
-	}
-	s.loop.counts.sent(err)
-}
-
 // keepHouse reads and writes RTCP, fixes the peer once it is known for good, and shows statistics.
 func (s *leg) keepHouse(now time.Duration) {
 	for range packetsPerTick {
-		n, err := receive(s.pair.rtcp, s.loop.in, &s.from)
-		if err == unix.EAGAIN {
+		packet, from, v := s.pair.RTCP.Receive(s.loop.in)
+		if v == udp.Empty {
 			break
 		}
-		if err == 0 && n <= len(s.loop.in) {
-			s.rtp.ReceiveRTCP(s.loop.in[:n], s.from.addr(), now)
+		if v == udp.Done {
+			s.rtp.ReceiveRTCP(packet, from, now)
 		}
 	}
 	if packet := s.rtp.RTCP(s.loop.out, now); len(packet) > 0 {
@@ -222,16 +179,12 @@ func (s *leg) keepHouse(now time.Duration) {
 }
 
 func (s *leg) writeRTCP(packet []byte) {
-	to := s.rtp.RTCPTarget()
-	if to != s.toRTCP.of {
-		s.toRTCP.set(to, s.pair.local.Addr().Is6())
-	}
-	fd := s.pair.rtcp
+	socket := &s.pair.RTCP
 	if s.mux {
-		fd = s.pair.rtp
+		socket = &s.pair.RTP
 	}
-	if s.toRTCP.len != 0 {
-		s.loop.counts.sent(send(fd, packet, &s.toRTCP))
+	if to := s.rtp.RTCPTarget(); to.IsValid() {
+		s.loop.counts.sent(socket.Send(packet, to))
 	}
 }
 
@@ -239,26 +192,13 @@ func (s *leg) writeRTCP(packet []byte) {
 // only tried: while someone reads, the snapshot of a second ago stays.
 func (s *leg) show() {
 	stats := s.rtp.Stats()
-	if stats.Latched.IsValid() && !s.peer.IsValid() && stats.Latched == s.rtp.RTPTarget() {
-		s.fix(stats.Latched)
+	if stats.Latched.IsValid() && !s.pair.RTP.Peer().IsValid() && stats.Latched == s.rtp.RTPTarget() {
+		s.pair.RTP.Connect(stats.Latched) // when the system refuses, it goes on as before
 	}
 	if s.session.statsMu.TryLock() {
 		s.session.stats = Stats(stats)
 		s.session.statsMu.Unlock()
 	}
-}
-
-func (s *leg) fix(peer netip.AddrPort) {
-	s.to.set(peer, s.pair.local.Addr().Is6())
-	if connect(s.pair.rtp, &s.to) == 0 {
-		s.peer, s.from.of = peer, peer
-	}
-}
-
-// release lets the socket hear everyone again.
-func (s *leg) release() {
-	disconnect(s.pair.rtp)
-	s.peer, s.to = netip.AddrPort{}, sockaddr{}
 }
 
 // bye ends the stream for the peer.

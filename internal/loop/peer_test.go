@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/audio"
 	"parley/internal/codec"
+	"parley/internal/loop/udp"
 	"parley/internal/sdp"
 )
 
@@ -221,18 +222,24 @@ func (p *peer) press(event byte) {
 
 // listen takes all packets that are there.
 func (p *peer) listen() {
-	buf := make([]byte, packetSize)
-	for {
-		n, err := receiveConnected(p.fd(), buf)
-		switch err {
-		case 0:
-			p.hear(buf[:n])
-		case unix.EAGAIN:
-			return
-		default:
-			p.t.Fatal(err)
-		}
+	for p.poll(func(packet []byte) { p.hear(packet) }) {
+		continue
 	}
+}
+
+// poll takes one packet and reports false when there is none.
+func (p *peer) poll(take func(packet []byte)) bool {
+	var buf [udp.MaxPacket]byte
+	n, err := unix.Read(p.fd(), buf[:])
+	switch err {
+	case nil:
+		take(buf[:n])
+		return true
+	case unix.EAGAIN:
+		return false
+	}
+	p.t.Fatal(err)
+	return false
 }
 
 func (p *peer) fd() (fd int) {

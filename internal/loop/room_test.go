@@ -210,7 +210,7 @@ func TestStranger(t *testing.T) {
 	if len(stranger.stamps) != 0 {
 		t.Error("audio went to the stranger")
 	}
-	if !sa.leg.peer.IsValid() {
+	if !sa.pair.RTP.Peer().IsValid() {
 		t.Error("the socket is not connected to its peer")
 	}
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"parley/internal/loop/udp"
 )
 
 // Figures of the command queue.
@@ -61,7 +63,7 @@ func newLoop(c clock) *loop {
 	return &loop{
 		clock: c,
 		queue: make(chan command, queueLength), dead: make(chan struct{}),
-		in: make([]byte, packetSize), out: make([]byte, 0, packetSize), scratch: make([]int16, highestRate/50),
+		in: make([]byte, udp.MaxPacket), out: make([]byte, 0, udp.MaxPacket), scratch: make([]int16, highestRate/50),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/internal/fault"
+	"parley/internal/loop/udp"
 	"parley/internal/sdp"
 )
 
@@ -14,7 +15,7 @@ import (
 // Methods may be called from any goroutine.
 type Session struct {
 	engine *Engine
-	pair   *pair
+	pair   *udp.Pair
 	leg    *leg         // belongs to the loop named below
 	heard  atomic.Int64 // when the last believed packet came, on the engine's clock
 
@@ -28,7 +29,7 @@ type Session struct {
 }
 
 // Local returns the address of the RTP socket as it is written into SDP.
-func (s *Session) Local() netip.AddrPort { return s.pair.local }
+func (s *Session) Local() netip.AddrPort { return s.pair.Local }
 
 // Apply takes over what an offer and answer agreed on, at the start and after each re-INVITE. It waits for the loop.
 func (s *Session) Apply(m sdp.Media) error {

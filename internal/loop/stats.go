@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"parley/internal/loop/udp"
 )
 
 // Stats of a session, both directions.
@@ -87,11 +87,11 @@ func (s *shown) read() LoopStats {
 const publishSlots = 40
 
 // sent counts the outcome of a send.
-func (c *Counts) sent(err unix.Errno) {
-	switch err {
-	case 0:
+func (c *Counts) sent(v udp.Verdict) {
+	switch v {
+	case udp.Done:
 		c.PacketsOut++
-	case unix.EAGAIN, unix.ENOBUFS:
+	case udp.Full:
 		c.SendsFull++
 	default:
 		c.SendsFailed++
@@ -111,7 +111,7 @@ func (l *loop) publish() {
 
 // Stats returns figures that are at most 200 ms old.
 func (e *Engine) Stats() EngineStats {
-	stats := EngineStats{Sessions: e.counted(), Pairs: len(e.ports.used)}
+	stats := EngineStats{Sessions: e.counted(), Pairs: e.ports.Len()}
 	for _, l := range e.loops {
 		s := l.shown.read()
 		s.Busy, s.Rooms, s.Queue, s.QueueFull = l.load.share(), int(l.rooms.Load()), len(l.queue), l.waits.Load()

@@ -1,4 +1,4 @@
-package loop
+package udp
 
 import (
 	"encoding/binary"
@@ -129,8 +129,7 @@ func sendConnected(fd int, packet []byte) unix.Errno {
 	return err
 }
 
-// connect fixes the socket's peer: the system then drops what others send, finds the route once instead of per packet, and saves
-// a sixth of the cost of sending.
+// connect fixes the socket's peer.
 func connect(fd int, to *sockaddr) unix.Errno {
 	if to.len == 0 {
 		return unix.EDESTADDRREQ
@@ -139,7 +138,7 @@ func connect(fd int, to *sockaddr) unix.Errno {
 	return err
 }
 
-// disconnect opens the socket to all again. It stays bound.
+// disconnect undoes connect.
 func disconnect(fd int) unix.Errno {
 	none := unix.RawSockaddrInet4{Family: unix.AF_UNSPEC}
 	_, _, err := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unix.SizeofSockaddrInet4)
