@@ -7,7 +7,7 @@ import (
 // floors are the packages in the order of their floors; a package imports lower floors only.
 var floors = [...][]string{
 	0: {"fault", "wire", "audio", "sdp", "conference", "call"},
-	1: {"codec", "jitter", "rtp", "mixer", "loop"},
+	1: {"codec", "jitter", "rtp", "mixer", "loop", "loop/udp"},
 	2: {"store", "store/sqlite", "store/storetest", "store/memory"},
 	3: {},
 	4: {"room", "line"},
@@ -24,7 +24,7 @@ var within = map[string][]string{
 	"rtp":             {"codec", "jitter"},
 	"jitter":          {"codec"},
 	"mixer":           {"codec"},
-	"loop":            {"codec", "rtp", "mixer"},
+	"loop":            {"codec", "rtp", "mixer", "loop/udp"},
 	"store/sqlite":    {"store"},
 	"store/storetest": {"store"},
 	"store/memory":    {"store"},
