@@ -112,7 +112,8 @@ func (r *Registrar) Authenticate(req *sip.Request, source netip.AddrPort) (door.
 	case errors.Is(err, digest.ErrGuessing):
 		return door.Identity{}, r.respond(req, 403, "Too Many Wrong Credentials")
 	}
-	return door.Identity{}, r.challenge(req, errors.Is(err, digest.ErrStale))
+	// A count that was used before comes from phones that never count: with a fresh nonce they are right again.
+	return door.Identity{}, r.challenge(req, errors.Is(err, digest.ErrStale) || errors.Is(err, digest.ErrReplayed))
 }
 
 // credentials returns the first digest credentials of a request; other schemes count as none (RFC 3261 section 22.1).
@@ -125,9 +126,17 @@ func credentials(req *sip.Request) (value string, ok bool) {
 	return "", false
 }
 
+// md5Only are the beginnings of User-Agents that fail at a challenge they do not understand instead of taking the next one: libre before
+// its version 3 does. Whoever could change the header on its way could as well take the better challenge out of the response.
+var md5Only = []string{"baresip v0.", "baresip v1.", "baresip v2."}
+
 func (r *Registrar) challenge(req *sip.Request, stale bool) *sip.Response {
 	res := r.respond(req, 401, "Unauthorized")
-	for _, c := range r.o.Authority.Challenges(time.Now(), stale) {
+	offers := r.o.Authority.Challenges(time.Now(), stale)
+	if ua := req.GetHeader("user-agent"); ua != nil && slices.ContainsFunc(md5Only, func(p string) bool { return strings.HasPrefix(ua.Value(), p) }) {
+		offers = offers[len(offers)-1:]
+	}
+	for _, c := range offers {
 		res.AppendHeader(sip.NewHeader("WWW-Authenticate", c))
 	}
 	return res

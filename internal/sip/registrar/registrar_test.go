@@ -213,6 +213,10 @@ func TestAuthenticate(t *testing.T) {
 		if _, res = b.r.Authenticate(plain, source); res == nil || res.StatusCode != 401 {
 			t.Errorf("unknown scheme: %v", res)
 		}
+		_, res = b.r.Authenticate(b.request("User-Agent: baresip v1.0.0 (x86_64/linux)"), source)
+		if h := res.GetHeaders("www-authenticate"); len(h) != 1 || !strings.Contains(h[0].Value(), "algorithm=MD5") {
+			t.Errorf("a phone that knows MD5 only: %v", res)
+		}
 		for which := range 2 {
 			req := b.signed(b.request(), "1002", "secret", which)
 			if who, res = b.r.Authenticate(req, source); res != nil || who.Extension != "1002" || who.CustomerID != "c-1002" {
