@@ -22,8 +22,10 @@ import (
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// nextPorts gives each engine of this process a range of its own.
-var nextPorts = 31000
+// nextPorts gives each engine of this process a range of its own, below those that the system gives to peers, until it comes round.
+var nextPorts = portsLow
+
+const portsLow, portsHigh = 10000, 30000
 
 // rig is an engine whose loops are ticked by the test, slot by slot.
 type rig struct {
@@ -41,6 +43,9 @@ func newRig(t testing.TB, loops int) *rig {
 
 func openEngine(t testing.TB, loops, width int) *Engine {
 	t.Helper()
+	if nextPorts+width > portsHigh {
+		nextPorts = portsLow
+	}
 	e, err := Open(Options{IP: loopback, Low: uint16(nextPorts), High: uint16(nextPorts + width - 1), Loops: loops})
 	if err != nil {
 		t.Fatal(err)
