@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,18 @@ func TestHangup(t *testing.T) {
 	p.expect(481)
 }
 
+// RFC 2543 knew INVITEs without Contact: what concerns the call goes back to where they came from.
+func TestInviteWithoutContact(t *testing.T) {
+	s, x := start(t, nil)
+	p := newPhone(t, s, "UDP", "room")
+	l, _ := p.call(x, "-Contact")
+	l.hang <- ""
+	if bye := p.expectRequest("BYE", 200, ""); bye.Recipient.String() != "sip:ada@127.0.0.1" || header(bye, "reason") != "" {
+		t.Errorf("bye %s", bye)
+	}
+	l.cause(t)
+}
+
 func TestHangupOverTCPUsesTheConnection(t *testing.T) {
 	s, x := start(t, nil)
 	p := newPhone(t, s, "TCP", "room")
@@ -266,4 +279,24 @@ func TestStopSaysGoodbye(t *testing.T) {
 		t.Errorf("no Retry-After: %s", res)
 	}
 	l.cause(t)
+}
+
+// On a wildcard address each peer is told the host of the interface that it can reach.
+func TestWildcardAddress(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0:0", "[::]:0"} {
+		s, x := start(t, func(o *Options) { o.Addr = addr })
+		p := newPhone(t, s, "UDP", "room")
+		p.server = &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.Addr().Port())}
+		l, res := p.call(x)
+		if c := res.Contact(); c.Address.Host != "127.0.0.1" || c.Address.Port != int(s.Addr().Port()) {
+			t.Errorf("%s: contact %s", addr, c.Value())
+		}
+		l.hang <- ""
+		bye := p.expectRequest("BYE", 200, "")
+		if bye.Via().Host != "127.0.0.1" {
+			t.Errorf("%s: via %s", addr, bye.Via().Value())
+		}
+		l.cause(t)
+		p.gone(s)
+	}
 }

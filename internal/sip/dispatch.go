@@ -75,7 +75,7 @@ func (s *Server) inspect(req *sip.Request) *dialog.Verdict {
 		return dialog.Refuse(505)
 	case req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil:
 		return dialog.Refuse(400)
-	case string(req.CSeq().MethodName) != string(req.Method):
+	case !strings.EqualFold(string(req.CSeq().MethodName), string(req.Method)): // the parser has raised the one of the request line
 		return dialog.Refuse(400)
 	case !understood[string(req.Method)]:
 		return dialog.Refuse(501, s.stack.Allow())

@@ -27,7 +27,7 @@ func TestRefusals(t *testing.T) {
 		{"body type", "INVITE", "room", "<x/>", []string{"Content-Type: application/xml"}, 415, "Accept: application/sdp"},
 		{"encoding", "INVITE", "room", "x", []string{"Content-Encoding: gzip"}, 415, "Accept-Encoding: identity"},
 		{"accept", "INVITE", "room", offerSDP, []string{"Accept: text/nothing"}, 406, ""},
-		{"no contact", "INVITE", "room", offerSDP, []string{"-Contact"}, 400, "Warning: Contact"},
+		{"no contact", "INVITE", "room", offerSDP, []string{"Contact: *"}, 400, "Warning: Contact"},
 		{"require", "INVITE", "room", offerSDP, []string{"Require: 100rel, nothing, timer, never"}, 420, "Unsupported: nothing, never"},
 		{"session", "INVITE", "room", offerSDP, []string{"Session-Expires: soon"}, 400, "Warning: Session-Expires"},
 		{"scheme", "INVITE", "room", offerSDP, []string{"=INVITE nobodyKnows:this SIP/2.0"}, 416, ""},

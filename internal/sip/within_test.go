@@ -289,3 +289,22 @@ func TestRefreshWithoutAnswer(t *testing.T) {
 		t.Errorf("ended by %s with %d", by, status)
 	}
 }
+
+// A refresh that is refused for no reason of the session is tried again until the session is about to end.
+func TestRefreshRefused(t *testing.T) {
+	s, x := start(t, func(o *Options) {
+		short(o)
+		o.Timing.MinSE = 5 * time.Second
+		o.Timing.SessionExpires = 5 * time.Second
+	})
+	p := newPhone(t, s, "UDP", "room")
+	l, _ := p.call(x, "Supported: timer", "Session-Expires: 5;refresher=uas", "Allow: INVITE, ACK, BYE")
+	p.expectRequest("INVITE", 500, "")
+	p.expectRequest("ACK", 0, "")
+	p.expectRequest("INVITE", 422, "", "Min-SE: 2") // asks for less than it got
+	p.expectRequest("ACK", 0, "")
+	p.expectRequest("BYE", 200, "")
+	if by, status := l.cause(t); by != "local" || status != 408 {
+		t.Errorf("ended by %s with %d", by, status)
+	}
+}

@@ -81,7 +81,7 @@ type Line interface {
 // New makes the dialog that an INVITE starts. The request carries the dialog's To tag already, and is not changed from now on. A verdict
 // means that the INVITE cannot be served.
 func New(s *Stack, req *sip.Request, tx *sip.ServerTx) (*Dialog, *Verdict) {
-	if c := req.Contact(); c == nil || c.Address.Host == "" {
+	if c := req.Contact(); c != nil && (c.Address.Host == "" || c.Address.Wildcard) {
 		return nil, Refuse(400, sip.NewHeader("Warning", "399 parley "+field.Quoted("INVITE without a usable Contact")))
 	}
 	sess, v := s.negotiate(req)

@@ -30,6 +30,9 @@ func peerOf(req *sip.Request) peer {
 		}
 	}
 	p.refresh(req)
+	if req.Contact() == nil { // as RFC 2543 allowed: the caller is who sent it
+		p.target, p.nat = *req.From().Address.Clone(), len(p.routes) == 0
+	}
 	return p
 }
 

@@ -10,7 +10,10 @@ import (
 	"parley/internal/sip/field"
 )
 
-var errNoAnswer = errors.New("no answer came")
+var (
+	errNoAnswer = errors.New("no answer came")
+	errNoOffer  = errors.New("the line makes no offer")
+)
 
 // request makes the next request of the dialog (RFC 3261 section 12.2.1.1).
 func (d *Dialog) request(method sip.RequestMethod, body []byte, headers ...sip.Header) *sip.Request {
@@ -117,7 +120,7 @@ func (d *Dialog) sendBye(status int, reason string) {
 
 // reinvite sends an INVITE with our offer inside the dialog, acknowledges it and gives the answer to the line. The offers' turn is ours
 // when it is called.
-func (d *Dialog) reinvite(ctx context.Context, offer []byte, headers ...sip.Header) (*sip.Response, error) {
+func (d *Dialog) reinvite(offer []byte, headers ...sip.Header) (*sip.Response, error) {
 	req := d.request(sip.INVITE, offer, headers...)
 	res, tx, err := d.ask(req)
 	if err != nil || !res.IsSuccess() {
@@ -128,9 +131,13 @@ func (d *Dialog) reinvite(ctx context.Context, offer []byte, headers ...sip.Head
 	tx.OnRetransmission(again) // of the 2xx, for as long as the transaction remembers
 	again(res)
 	if answer := sdpOf(res); answer != nil {
-		err = d.line.Answered(ctx, answer)
+		ctx, cancel := d.asking()
+		defer cancel()
+		if err := d.line.Answered(ctx, answer); err != nil { // the session stays as it was
+			d.s.Log.Warn("answer to our re-INVITE cannot be used", "sip_call_id", d.req.CallID().Value(), "error", err)
+		}
 	}
-	return res, err
+	return res, nil
 }
 
 // ack makes the ACK of a 2xx: a transaction of its own with the number of the INVITE (RFC 3261 section 13.2.2.4).

@@ -141,17 +141,21 @@ func (d *Dialog) refresh() {
 
 func (d *Dialog) refreshByInvite(headers []sip.Header) (*sip.Response, error) {
 	defer d.release()
-	offer, err := d.line.Offer(d.s.Life, nil)
+	ctx, cancel := d.asking()
+	defer cancel()
+	offer, err := d.line.Offer(ctx, nil)
 	if err != nil {
-		return nil, err
+		return nil, errNoOffer
 	}
-	return d.reinvite(d.s.Life, offer, headers...)
+	return d.reinvite(offer, headers...)
 }
 
 // refreshed goes by the answer to a refresh (RFC 4028 section 10, RFC 3261 sections 12.2.1.2 and 14.1).
 func (d *Dialog) refreshed(res *sip.Response, err error, byUpdate bool) {
 	switch {
-	case err != nil && errors.Is(err, errStopping):
+	case errors.Is(err, errStopping):
+	case errors.Is(err, errNoOffer):
+		d.retry()
 	case res == nil, res.StatusCode == 408:
 		d.bye(408, "session refresh got no answer")
 	case res.StatusCode == 481:

@@ -59,7 +59,7 @@ func (d *Dialog) informed(req *sip.Request, tx *sip.ServerTx) {
 		d.s.Reply(req, tx, 400, sip.NewHeader("Warning", "399 parley "+field.Quoted("the body names no key of 0-9 * # A-D")))
 		return
 	}
-	ctx, cancel := context.WithTimeout(d.s.Life, 5*time.Second)
+	ctx, cancel := d.asking()
 	defer cancel()
 	l.Digit(ctx, digit)
 	d.s.Reply(req, tx, 200)
@@ -72,6 +72,11 @@ func (d *Dialog) claim(req *sip.Request, offers bool) *Verdict {
 		v = d.take(req, offers)
 	}
 	return v
+}
+
+// asking bounds a question to the line.
+func (d *Dialog) asking() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(d.s.Life, 10*time.Second)
 }
 
 // pause waits; it ends early and returns false when the dialog or the server ends.
@@ -136,7 +141,9 @@ func (d *Dialog) reoffered(req *sip.Request, tx *sip.ServerTx) {
 		d.bye(408, "no ACK came")
 	case err != nil:
 	case late && sdpOf(ack) != nil:
-		if err := d.line.Answered(d.s.Life, sdpOf(ack)); err != nil {
+		ctx, cancel := d.asking()
+		defer cancel()
+		if err := d.line.Answered(ctx, sdpOf(ack)); err != nil {
 			v := d.s.VerdictOf(err)
 			d.bye(v.Code, "the answer cannot be used")
 		}
@@ -168,7 +175,10 @@ func (d *Dialog) agree(req *sip.Request, tx *sip.ServerTx, media bool) *sip.Resp
 		if len(req.Body()) > 0 {
 			offer = req.Body()
 		}
-		if body, err = d.line.Offer(d.s.Life, offer); err != nil {
+		ctx, cancel := d.asking()
+		body, err = d.line.Offer(ctx, offer)
+		cancel()
+		if err != nil {
 			v = d.s.VerdictOf(err)
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	idleTimeout  = 30 * time.Minute // a connection without a message
 	frameTimeout = 10 * time.Second // from the first byte of a message to its last
 	writeTimeout = 5 * time.Second
+	lastWords    = 20 * time.Millisecond
 	crlfPing     = "\r\n\r\n" // RFC 5626 section 3.5.1
 )
 
@@ -153,6 +154,9 @@ func (c *stream) fill() error {
 	if n > 0 {
 		return nil
 	}
+	// The library looks the connection of each message up in a goroutine of its own, and forgets the message when it is gone: a BYE just
+	// before the end must find it.
+	time.Sleep(lastWords)
 	return err
 }
 
