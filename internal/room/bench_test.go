@@ -83,6 +83,7 @@ func bubble(t *testing.T, f func(b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{T: t, ctx: t.Context(), store: &flaky{Store: memory.New()}}
 		b.start()
+		defer func() { b.stop() }() // also after a Fatal
 		f(b)
 		b.store.fail(nil)
 		b.store.slow(0)

@@ -40,6 +40,7 @@ func (m *fakeMedia) NewRoom() room.Mixer {
 }
 
 func (x *fakeMixer) Enter(_ *loop.Session, o loop.PortOptions) (room.Port, error) {
+	time.Sleep(5 * time.Millisecond) // a tick of the loop
 	x.media.mu.Lock()
 	defer x.media.mu.Unlock()
 	if x.media.refuse {

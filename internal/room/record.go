@@ -132,26 +132,16 @@ func creationError(err error, c *conference.Conference) error {
 	return fmt.Errorf("create conference: %w", err)
 }
 
-// load reads the conference and who is in it. The version comes first: what is written meanwhile by another owner makes the first
-// append fail, and the room is loaded again.
+// load reads the conference and who is in it.
 func (r *room) load() error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
 	defer cancel()
-	seq, version, err := r.host.o.Store.Last(ctx, keyOf(r.id))
+	v, changed, err := r.host.view(ctx, r.id)
 	if err != nil {
-		return fmt.Errorf("load conference: %w", err)
+		return err
 	}
-	record, err := r.host.o.Store.Get(ctx, store.Conference, string(r.id))
-	if fault.KindOf(err) == fault.NotFound && err != nil {
-		return unknownConference()
-	}
-	if err != nil {
-		return fmt.Errorf("load conference: %w", err)
-	}
-	if err := json.Unmarshal(record.Doc, &r.state.Conference); err != nil {
-		return fmt.Errorf("load conference %s: %w", r.id, err)
-	}
-	r.place = place{version: version, changed: min(record.Version, version), seq: seq}
+	r.state.Conference = v.Conference
+	r.place = place{version: v.Version, changed: min(changed, v.Version), seq: v.Seq}
 	if r.state.Participants, err = r.host.inside(ctx, r.id); err != nil {
 		return fmt.Errorf("load conference: %w", err)
 	}
@@ -199,29 +189,31 @@ func (h *Host) each(ctx context.Context, q store.Query, visit func(store.Record)
 // participant reads the record of a participant, whatever its state.
 func (h *Host) participant(ctx context.Context, id conference.ParticipantID) (p conference.Participant, found bool, err error) {
 	record, err := h.o.Store.Get(ctx, store.Conferencecall, string(id))
-	if err != nil {
-		if fault.KindOf(err) == fault.NotFound {
-			return p, false, nil
-		}
-		return p, false, fmt.Errorf("read conferencecall: %w", err)
+	if err == nil {
+		err = json.Unmarshal(record.Doc, &p)
+	} else if fault.KindOf(err) == fault.NotFound {
+		return p, false, nil
 	}
-	if err := json.Unmarshal(record.Doc, &p); err != nil {
+	if err != nil {
 		return p, false, fmt.Errorf("read conferencecall %s: %w", id, err)
 	}
 	return p, true, nil
 }
 
-// view reads a conference as it stands in the store.
-func (h *Host) view(ctx context.Context, id conference.ID) (v View, err error) {
+// view reads a conference as it stands in the store, and at which version its record was written. The version of the key comes first: what
+// is written meanwhile by another owner makes the first append on it fail, and the room is loaded again.
+func (h *Host) view(ctx context.Context, id conference.ID) (v View, changed int64, err error) {
 	if v.Seq, v.Version, err = h.o.Store.Last(ctx, keyOf(id)); err != nil {
-		return View{}, fmt.Errorf("read conference: %w", err)
+		return v, 0, fmt.Errorf("read conference: %w", err)
 	}
 	record, err := h.o.Store.Get(ctx, store.Conference, string(id))
+	if err == nil {
+		err = json.Unmarshal(record.Doc, &v.Conference)
+	} else if fault.KindOf(err) == fault.NotFound {
+		return v, 0, unknownConference()
+	}
 	if err != nil {
-		return View{}, fmt.Errorf("read conference: %w", err)
+		return v, 0, fmt.Errorf("read conference %s: %w", id, err)
 	}
-	if err := json.Unmarshal(record.Doc, &v.Conference); err != nil {
-		return View{}, fmt.Errorf("read conference %s: %w", id, err)
-	}
-	return v, nil
+	return v, record.Version, nil
 }

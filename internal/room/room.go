@@ -4,6 +4,7 @@
 package room
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -30,22 +31,11 @@ type Options struct {
 }
 
 func (o *Options) complete() {
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	for _, d := range []struct {
-		value *time.Duration
-		plain time.Duration
-	}{
-		{&o.HealthInterval, 5 * time.Second},
-		{&o.IdleAfter, 30 * time.Second},
-		{&o.WriteTimeout, 5 * time.Second},
-		{&o.StopTimeout, 5 * time.Second},
-	} {
-		if *d.value <= 0 {
-			*d.value = d.plain
-		}
-	}
+	o.Log = cmp.Or(o.Log, slog.Default())
+	o.HealthInterval = cmp.Or(o.HealthInterval, 5*time.Second)
+	o.IdleAfter = cmp.Or(o.IdleAfter, 30*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 5*time.Second)
+	o.StopTimeout = cmp.Or(o.StopTimeout, 5*time.Second)
 }
 
 // Host owns the rooms of this node. Its methods may be called from any goroutine.
@@ -167,7 +157,7 @@ func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o
 	return view, err
 }
 
-// former answers a command about a participant that the room does not know any more, from its record.
+// former answers a command about a participant that the room does not know any more, from its record. undone is the room's own answer.
 func (h *Host) former(ctx context.Context, id conference.ID, c conference.Command, view View, undone error) (View, error) {
 	p, found, err := h.participant(ctx, named(c))
 	switch {
@@ -180,11 +170,9 @@ func (h *Host) former(ctx context.Context, id conference.ID, c conference.Comman
 		return View{}, fault.New(fault.Conflict, "CONFERENCECALL_LEAVED", "conferencecall %s has left; it cannot be changed any more", p.ID)
 	}
 	if undone != nil { // final states are final: nothing was to be done
-		now, err := h.view(ctx, id)
-		if err != nil {
+		if view, _, err = h.view(ctx, id); err != nil {
 			return View{}, err
 		}
-		view = now
 	}
 	view.Participant = &p
 	return view, nil

@@ -247,6 +247,16 @@ func TestWhoAsksAndOnWhichVersion(t *testing.T) {
 		}
 		_, err = rename(room.DoOptions{IfVersion: 5})
 		wantReason(t, err, "VERSION_MISMATCH")
+		r, err := b.store.Get(b.ctx, store.Conference, string(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.media.tell(string(s.ID()), loop.SpeechStarted, 0)
+		b.media.tell(string(s.ID()), loop.DigitPressed, '1')
+		synctest.Wait()
+		if v, err = rename(room.DoOptions{IfVersion: r.Version}); err != nil || v.Version != r.Version+3 {
+			t.Errorf("version %d after %d, %v", v.Version, r.Version, err)
+		}
 		for _, unknown := range []conference.ID{conference.ID(uuid.NewString()), "no uuid"} {
 			_, err = b.host.Do(b.ctx, unknown, conference.Terminate{At: time.Now()}, room.DoOptions{})
 			wantReason(t, err, "CONFERENCE_NOT_FOUND")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"parley/internal/conference"
 	"parley/internal/fault"
@@ -183,59 +184,68 @@ type departure struct {
 
 // react makes the media loop and the seats follow the events.
 func (r *room) react(b *batch) {
+	var in []*Seat
 	var out []departure
 	for _, e := range b.events {
 		p := e.Participant
 		if p == nil {
 			continue
 		}
-		switch p.Status {
-		case conference.Leaving, conference.Leaved:
-			if seat := r.seats[p.ID]; seat != nil {
-				delete(r.seats, p.ID)
-				out = append(out, departure{seat, p.LeaveReason})
-			}
-		default:
-			r.follow(p, b.arriving[p.ID])
+		seat := r.seats[p.ID]
+		switch {
+		case seat == nil && p.Status == conference.Joining && b.arriving[p.ID] != nil:
+			seat = b.arriving[p.ID]
+			r.seats[p.ID] = seat
+			r.host.seated.Add(1)
+			in = append(in, seat)
+		case seat != nil && (p.Status == conference.Leaving || p.Status == conference.Leaved):
+			delete(r.seats, p.ID)
+			out = append(out, departure{seat, p.LeaveReason})
 		}
 		switch e.Type {
 		case conference.ConferencecallJoined:
 			r.host.o.Log.Info("participant joined", "conference", r.id, "participant", p.ID, "call", p.CallID)
 		case conference.ConferencecallLeaved:
 			r.host.o.Log.Info("participant leaved", "conference", r.id, "participant", p.ID, "reason", p.LeaveReason)
+		case conference.ConferencecallUpdated:
+			r.tune(seat, p)
 		}
 	}
+	r.enter(in)
 	r.unseat(out)
 }
 
-// follow gives an arriving participant its port and keeps the port as the record says.
-func (r *room) follow(p *conference.Participant, arriving *Seat) {
-	seat := r.seats[p.ID]
-	if seat == nil && arriving != nil {
-		seat = arriving
-		r.seats[p.ID] = seat
-		r.host.seated.Add(1)
-		r.enter(seat, p)
-		return
-	}
+// tune makes the port as the record says.
+func (r *room) tune(seat *Seat, p *conference.Participant) {
 	if o := portOptions(p); seat != nil && seat.port != nil && o != seat.options {
 		seat.options = o
 		seat.port.Set(o)
 	}
 }
 
-func (r *room) enter(seat *Seat, p *conference.Participant) {
-	if r.mixer == nil {
-		r.mixer = r.host.o.Media.NewRoom()
-		r.facts = r.mixer.Facts()
+// enter gives seats their ports. Each waits for the media loop, so all wait together. Whose session the loop does not
+// take leaves again.
+func (r *room) enter(in []*Seat) {
+	var entered sync.WaitGroup
+	for _, seat := range in {
+		p := find(r.state.Participants, seat.id)
+		if p == nil || p.Status == conference.Leaving {
+			continue // gone in the same step
+		}
+		if r.mixer == nil {
+			r.mixer = r.host.o.Media.NewRoom()
+			r.facts = r.mixer.Facts()
+		}
+		seat.options = portOptions(p)
+		entered.Go(func() { seat.port, seat.refused = r.mixer.Enter(seat.session, seat.options) })
 	}
-	seat.options = portOptions(p)
-	seat.port, seat.refused = r.mixer.Enter(seat.session, seat.options)
-	if seat.refused != nil {
-		seat.port = nil
-		r.pending = append(r.pending, &request{
-			command: conference.Leave{At: p.Created, ID: p.ID, Reason: conference.LeftRefused}, must: true,
-		})
+	entered.Wait()
+	for _, seat := range in {
+		if seat.refused != nil {
+			r.pending = append(r.pending, &request{
+				command: conference.Leave{At: time.Now(), ID: seat.id, Reason: conference.LeftRefused}, must: true,
+			})
+		}
 	}
 }
 
