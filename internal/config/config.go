@@ -56,8 +56,9 @@ type Session struct {
 
 // Limits of the node.
 type Limits struct {
-	Calls     int     `key:"limits.calls" doc:"most calls at once; 0: as many as the media loops carry"`
-	MediaBusy float64 `key:"limits.media_busy" doc:"share of a media loop's time above which new calls get 503"`
+	Calls      int     `key:"limits.calls" doc:"most calls at once; 0: as many as the media loops carry"`
+	InviteRate float64 `key:"limits.invite_rate" doc:"INVITEs per second of one source address that is not loopback; negative: no limit"`
+	MediaBusy  float64 `key:"limits.media_busy" doc:"share of a media loop's time above which new calls get 503"`
 }
 
 // Log settings.
@@ -79,7 +80,7 @@ func Default() Config {
 			HealthInterval: 5 * time.Second, MediaTimeout: 5 * time.Second, HealthRetries: 2,
 		},
 		Session: Session{Expires: 30 * time.Minute, MinExpires: 90 * time.Second, NonceLife: 5 * time.Minute, Realm: "parley"},
-		Limits:  Limits{MediaBusy: 0.75},
+		Limits:  Limits{InviteRate: 50, MediaBusy: 0.75},
 		Log:     Log{Level: "info", Format: "text"},
 	}
 }

@@ -90,7 +90,7 @@ func (a *Authority) Verify(now time.Time, method, header string, source netip.Ad
 		return "", ErrMalformed
 	}
 	if err := a.judge(now, method, c, lookup); err != nil {
-		if errors.Is(err, ErrRefused) || errors.Is(err, ErrReplayed) {
+		if errors.Is(err, ErrRefused) { // a replay repeats what once held: nobody guesses that way
 			a.failures.update(now, source, func(n int) int { return n + 1 })
 		}
 		return "", err
@@ -111,7 +111,8 @@ func (a *Authority) judge(now time.Time, method string, c *digest.Credentials, l
 	}
 	want, err := digest.Digest(
 		&digest.Challenge{Realm: a.o.Realm, Nonce: c.Nonce, Algorithm: c.Algorithm, QOP: []string{"auth"}},
-		digest.Options{Method: method, URI: c.URI, Count: c.Nc, Username: c.Username, A1: a1, Cnonce: c.Cnonce})
+		digest.Options{Method: method, URI: c.URI, Count: c.Nc, Username: c.Username, A1: a1, Cnonce: c.Cnonce},
+	)
 	same := err == nil && subtle.ConstantTimeCompare([]byte(want.Response), []byte(strings.ToLower(c.Response))) == 1
 	if !same || !known || c.QOP != "auth" || c.Nc < 1 || c.Cnonce == "" || c.Realm != a.o.Realm {
 		return ErrRefused

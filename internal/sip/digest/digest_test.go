@@ -75,7 +75,8 @@ func TestVector(t *testing.T) {
 	} {
 		got, err := digest.Digest(
 			&digest.Challenge{Realm: "http-auth@example.org", Nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", Algorithm: algorithm, QOP: []string{"auth"}},
-			digest.Options{Method: "GET", URI: "/dir/index.html", Count: 1, Username: "Mufasa", A1: c.a1, Cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"})
+			digest.Options{Method: "GET", URI: "/dir/index.html", Count: 1, Username: "Mufasa", A1: c.a1, Cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"},
+		)
 		if err != nil || got.Response != c.response {
 			t.Errorf("%s: %v, %v", algorithm, got, err)
 		}

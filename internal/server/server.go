@@ -1,0 +1,237 @@
+// Package server builds the whole from a configuration, runs it, and stops it in reverse order. It is the only place that makes the
+// parts known to each other; it owns their goroutines, the health pages and the metrics.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"parley/internal/api"
+	"parley/internal/conference"
+	"parley/internal/config"
+	"parley/internal/line"
+	"parley/internal/loop"
+	"parley/internal/room"
+	"parley/internal/sip"
+	"parley/internal/sip/registrar"
+	"parley/internal/store/sqlite"
+)
+
+// parts is everything that a server is made of, bottom first.
+type parts struct {
+	c         config.Config
+	log       *slog.Logger
+	store     *sqlite.Store
+	engine    *loop.Engine
+	rooms     *room.Host
+	lines     *line.Exchange
+	phones    *sip.Server
+	registrar *registrar.Registrar
+	door      *api.Door
+	health    health
+}
+
+// Serve runs a server until ctx ends, then stops it gracefully. out gets the short summary of where everything is. Errors of the start
+// are one line that says what to do.
+func Serve(ctx context.Context, c config.Config, out io.Writer, version string) error {
+	began := time.Now()
+	log := newLog(c.Log)
+	slog.SetDefault(log)
+	// The collector's wait for a processor is what makes a media loop late, so it runs less often than Go's default.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
+	p := &parts{c: c, log: log}
+	key, err := p.open(ctx)
+	if err != nil {
+		return errors.Join(err, p.closeStore())
+	}
+	web, admin, err := p.listen()
+	if err != nil {
+		return errors.Join(err, p.closeStore())
+	}
+	run := newStack(log)
+	p.start(run, web, admin)
+	if err := p.recover(ctx); err != nil {
+		return errors.Join(err, run.stop(), p.closeStore())
+	}
+	run.start("sip", p.phones.Run)
+	p.health.started.Store(true)
+	log.Info("ready", "version", version, "after", time.Since(began).Round(time.Millisecond))
+	p.summary(out, version, key)
+
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+		err = nil
+	case err = <-run.failed:
+	}
+	p.health.stopping.Store(true)
+	return errors.Join(err, run.stop(), p.closeStore())
+}
+
+// open makes every part, bottom first, and returns the first access key if it was made just now.
+func (p *parts) open(ctx context.Context) (made string, err error) {
+	if p.store, err = sqlite.Open(ctx, p.c.Data); err != nil {
+		return "", err
+	}
+	if made, err = p.firstKey(ctx); err != nil {
+		return "", err
+	}
+	ip, low, high, err := p.c.Media()
+	if err != nil {
+		return "", err
+	}
+	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high}); err != nil {
+		return "", fmt.Errorf("media: %w", err)
+	}
+	r := p.c.Room
+	p.rooms = room.New(room.Options{
+		Store: p.store, Media: room.Engine(p.engine), Log: p.log, HealthInterval: r.HealthInterval,
+		Limits: conference.Limits{
+			MaxParticipants: r.MaxParticipants, MaxAge: r.MaxAge, LeavingDeadline: r.LeavingDeadline,
+			MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
+		},
+	})
+	p.lines = line.New(line.Options{Store: p.store, Rooms: p.rooms, Engine: p.engine, Log: p.log, AllowAnonymous: p.c.Dev})
+	if err := p.openPhones(); err != nil {
+		return "", err
+	}
+	p.door, err = api.New(api.Options{
+		Store: p.store, Rooms: p.rooms, Lines: p.lines, Log: p.log, Realm: p.c.Session.Realm,
+		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
+	})
+	p.health.checks = []check{{"store", p.store.Ping}, {"media", func(context.Context) error { return p.engine.Admit() }}}
+	return made, err
+}
+
+// firstKey gives a new store its first customer and access key.
+func (p *parts) firstKey(ctx context.Context) (string, error) {
+	made, err := api.Bootstrap(ctx, p.store, p.c.AccessKey)
+	if err != nil || made == "" || p.c.AccessKey != "" {
+		return "", err
+	}
+	file := filepath.Join(p.c.Data, "access-key")
+	if err := os.WriteFile(file, []byte(made+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep the first access key: %w", err)
+	}
+	return made, nil
+}
+
+// listen binds the HTTP addresses; admin is nil when there is no address of its own.
+func (p *parts) listen() (web, admin net.Listener, err error) {
+	bind := func(key, addr string) (net.Listener, error) {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("address %s is not to be had (%w): stop what uses it or choose another with --%s", addr, err, key)
+		}
+		return l, nil
+	}
+	if web, err = bind("http", p.c.HTTP); err != nil || p.c.Admin == "" {
+		return web, nil, err
+	}
+	if admin, err = bind("admin", p.c.Admin); err != nil {
+		web.Close()
+	}
+	return web, admin, err
+}
+
+// start runs the parts below the SIP door, which opens only after the recovery.
+func (p *parts) start(run *stack, web, admin net.Listener) {
+	run.start("media", p.engine.Run)
+	run.start("rooms", p.rooms.Run)
+	run.start("lines", p.lines.Run)
+	mux := http.NewServeMux()
+	mux.Handle("/", p.door)
+	ops := mux
+	if admin != nil {
+		ops = http.NewServeMux()
+	}
+	ops.HandleFunc("GET /healthz", p.health.live)
+	ops.HandleFunc("GET /readyz", p.health.ready)
+	ops.Handle("GET /metrics", metrics(p.samples, p.engine))
+	if admin != nil {
+		run.start("admin", p.web(admin, ops))
+	}
+	run.start("http", p.web(web, mux))
+}
+
+// web returns a part that serves HTTP until its context ends, then lets requests finish.
+func (p *parts) web(l net.Listener, handler http.Handler) func(context.Context) error {
+	s := p.door.Server(handler)
+	return func(ctx context.Context) error {
+		stopped := make(chan error, 1)
+		context.AfterFunc(ctx, func() {
+			grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			stopped <- s.Shutdown(grace)
+		})
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return <-stopped
+	}
+}
+
+// recover ends what a dead process left behind: calls first, then participants and conferences.
+func (p *parts) recover(ctx context.Context) error {
+	if err := p.lines.Recover(ctx); err != nil {
+		return fmt.Errorf("recover calls: %w", err)
+	}
+	if err := p.rooms.Recover(ctx); err != nil {
+		return fmt.Errorf("recover conferences: %w", err)
+	}
+	return nil
+}
+
+func (p *parts) closeStore() error {
+	if p.store == nil {
+		return nil
+	}
+	return p.store.Close()
+}
+
+// summary tells where everything is.
+func (p *parts) summary(out io.Writer, version, key string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nparley %s\n", version)
+	row := func(what, where string) { fmt.Fprintf(&b, "  %-12s %s\n", what, where) }
+	row("API", "http://"+p.c.HTTP+"/v1.0   description: http://"+p.c.HTTP+"/openapi.json")
+	row("SIP", "sip:CONFERENCE-ID@"+p.c.SIP+" (UDP and TCP)")
+	admin := p.c.Admin
+	if admin == "" {
+		admin = p.c.HTTP
+	}
+	row("operation", "http://"+admin+"/readyz  /healthz  /metrics")
+	row("data", p.c.Data)
+	switch {
+	case key != "":
+		row("access key", key+" (made just now, kept in "+filepath.Join(p.c.Data, "access-key")+")")
+	case p.c.AccessKey == "":
+		row("access key", "in "+filepath.Join(p.c.Data, "access-key")+", if it has not been deleted")
+	}
+	if p.c.Dev {
+		row("mode", "--dev: anonymous calls are let in, loopback only")
+	}
+	fmt.Fprintln(out, b.String())
+}
+
+func newLog(c config.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // checked by config
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
