@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/call"
 	"parley/internal/fault"
@@ -18,70 +19,70 @@ import (
 // hangupPatience is how long DELETE waits for a live call to be over.
 const hangupPatience = 5 * time.Second
 
-func (d *Door) callRoutes() []route {
-	return []route{
-		{method: "GET", path: "/calls", do: d.listCalls},
-		{method: "GET", path: "/calls/{id}", do: d.getCall},
-		{method: "DELETE", path: "/calls/{id}", do: d.deleteCall},
-		{method: "POST", path: "/calls/{id}/hangup", do: d.hangup},
+func (d *Door) callRoutes() []rest.Route {
+	return []rest.Route{
+		{Method: "GET", Path: "/calls", Do: d.listCalls},
+		{Method: "GET", Path: "/calls/{id}", Do: d.getCall},
+		{Method: "DELETE", Path: "/calls/{id}", Do: d.deleteCall},
+		{Method: "POST", Path: "/calls/{id}/hangup", Do: d.hangup},
 	}
 }
 
-func (d *Door) listCalls(r *request) (reply, error) {
+func (d *Door) listCalls(r *rest.Request) (rest.Reply, error) {
 	conferenceID, err := web.UUID(r.URL.Query(), "conference_id")
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	status, err := web.Choices(r.URL.Query(), "status", "dialing", "ringing", "progressing", "terminating", "canceling", "hangup")
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	return d.list(r, store.Query{Kind: store.Call, Conference: conferenceID, Status: status}, func(rec store.Record) (any, error) {
-		c, err := read[call.Call](rec)
+	return r.List(store.Query{Kind: store.Call, Conference: conferenceID, Status: status}, func(rec store.Record) (any, error) {
+		c, err := rest.Read[call.Call](rec)
 		return c.Resource(), err
 	})
 }
 
-func (d *Door) getCall(r *request) (reply, error) {
-	rec, err := d.owned(r, store.Call)
+func (d *Door) getCall(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Call)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return callReply(rec)
 }
 
-func callReply(rec store.Record) (reply, error) {
-	c, err := read[call.Call](rec)
+func callReply(rec store.Record) (rest.Reply, error) {
+	c, err := rest.Read[call.Call](rec)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	return tagged(c.Resource())
+	return rest.Tagged(c.Resource())
 }
 
-func (d *Door) hangup(r *request) (reply, error) {
-	rec, err := d.owned(r, store.Call)
+func (d *Door) hangup(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Call)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	c, err := d.o.Lines.Hangup(r.Context(), rec.ID)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	return tagged(c.Resource())
+	return rest.Tagged(c.Resource())
 }
 
 // deleteCall hangs up first if needed. The call's line is its only writer while it lives, so that the deletion waits for its end.
-func (d *Door) deleteCall(r *request) (reply, error) {
-	rec, err := d.owned(r, store.Call)
+func (d *Door) deleteCall(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Call)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	if rec.Live {
 		if _, err := d.o.Lines.Hangup(r.Context(), rec.ID); err != nil && fault.ReasonOf(err) != "CALL_ALREADY_HANGUP" {
-			return reply{}, err
+			return rest.Reply{}, err
 		}
 		if err := d.awaitEnd(r.Context(), rec.ID); err != nil {
-			return reply{}, err
+			return rest.Reply{}, err
 		}
 	}
 	for range raceMax {
@@ -90,10 +91,10 @@ func (d *Door) deleteCall(r *request) (reply, error) {
 			return callReply(done)
 		}
 		if !errors.Is(err, store.ErrFenced) {
-			return reply{}, err
+			return rest.Reply{}, err
 		}
 	}
-	return reply{}, fault.New(fault.Unavailable, "STORE_BUSY", "this call is being changed by many at once; try again")
+	return rest.Reply{}, fault.New(fault.Unavailable, "STORE_BUSY", "this call is being changed by many at once; try again")
 }
 
 // awaitEnd waits until the record says that the call is over.
@@ -129,7 +130,7 @@ func (d *Door) markDeleted(ctx context.Context, id string) (store.Record, error)
 	if err != nil {
 		return rec, fmt.Errorf("delete call: %w", err)
 	}
-	c, err := read[call.Call](rec)
+	c, err := rest.Read[call.Call](rec)
 	if err != nil {
 		return rec, err
 	}

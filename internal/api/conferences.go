@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
+	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/conference"
 	"parley/internal/fault"
@@ -18,22 +20,22 @@ import (
 // raceMax bounds how often a change with If-Match is tried again because the conference moved on without the resource changing.
 const raceMax = 16
 
-func (d *Door) conferenceRoutes() []route {
-	return []route{
-		{method: "GET", path: "/conferences", do: d.listConferences},
-		{method: "POST", path: "/conferences", do: d.createConference},
-		{method: "GET", path: "/conferences/{id}", do: d.getConference},
-		{method: "PUT", path: "/conferences/{id}", do: d.updateConference},
-		{method: "DELETE", path: "/conferences/{id}", do: d.deleteConference},
-		{method: "POST", path: "/conferences/{id}/terminate", do: d.terminateConference},
-		{method: "POST", path: "/conferences/{id}/direct-hash-regenerate", do: d.regenerateConferenceHash},
-		{method: "POST", path: "/conferences/{id}/lock", do: d.admission(conference.Locked)},
-		{method: "POST", path: "/conferences/{id}/unlock", do: d.admission(conference.Open)},
-		{method: "POST", path: "/conferences/{id}/mute", do: d.muteAll(true)},
-		{method: "POST", path: "/conferences/{id}/unmute", do: d.muteAll(false)},
-		{method: "GET", path: "/conferences/{id}/conferencecalls", do: d.listParticipantsOf},
-		{method: "GET", path: "/conferences/{id}/talkers", do: d.listTalkers},
-		{method: "GET", path: "/conferences/{id}/events", do: d.listEventsOf},
+func (d *Door) conferenceRoutes() []rest.Route {
+	return []rest.Route{
+		{Method: "GET", Path: "/conferences", Do: d.listConferences},
+		{Method: "POST", Path: "/conferences", Do: d.createConference},
+		{Method: "GET", Path: "/conferences/{id}", Do: d.getConference},
+		{Method: "PUT", Path: "/conferences/{id}", Do: d.updateConference},
+		{Method: "DELETE", Path: "/conferences/{id}", Do: d.deleteConference},
+		{Method: "POST", Path: "/conferences/{id}/terminate", Do: d.terminateConference},
+		{Method: "POST", Path: "/conferences/{id}/direct-hash-regenerate", Do: d.regenerateConferenceHash},
+		{Method: "POST", Path: "/conferences/{id}/lock", Do: d.admission(conference.Locked)},
+		{Method: "POST", Path: "/conferences/{id}/unlock", Do: d.admission(conference.Open)},
+		{Method: "POST", Path: "/conferences/{id}/mute", Do: d.muteAll(true)},
+		{Method: "POST", Path: "/conferences/{id}/unmute", Do: d.muteAll(false)},
+		{Method: "GET", Path: "/conferences/{id}/conferencecalls", Do: d.listParticipantsOf},
+		{Method: "GET", Path: "/conferences/{id}/talkers", Do: d.listTalkers},
+		{Method: "GET", Path: "/conferences/{id}/events", Do: d.listEventsOf},
 	}
 }
 
@@ -44,131 +46,128 @@ type conferenceState struct {
 }
 
 // stateReply tags the conference without its position, which moves on with every word that somebody says.
-func stateReply(c *conference.Conference, seq int64) (reply, error) {
+func stateReply(c *conference.Conference, seq int64) (rest.Reply, error) {
 	resource := c.Resource()
-	tag, err := etagOf(resource)
-	return reply{conferenceState{resource, seq}, tag}, err
+	tag, err := rest.ETag(resource)
+	return rest.Reply{Body: conferenceState{resource, seq}, ETag: tag}, err
 }
 
-func (d *Door) listConferences(r *request) (reply, error) {
+func (d *Door) listConferences(r *rest.Request) (rest.Reply, error) {
 	types, err := web.Choices(r.URL.Query(), "type", "conference", "connect", "all")
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	if len(types) == 0 {
+	switch {
+	case len(types) == 0:
 		types = []string{string(conference.Standard)} // what the original lists
+	case slices.Contains(types, "all"):
+		types = nil
 	}
-	for _, t := range types {
-		if t == "all" {
-			types = nil
-			break
-		}
-	}
-	return d.list(r, store.Query{Kind: store.Conference, Type: types}, func(rec store.Record) (any, error) {
-		c, err := read[conference.Conference](rec)
+	return r.List(store.Query{Kind: store.Conference, Type: types}, func(rec store.Record) (any, error) {
+		c, err := rest.Read[conference.Conference](rec)
 		return c.Resource(), err
 	})
 }
 
 // conference returns the conference that the path names, with the version of its key and a log position that it reflects or is newer than.
-func (d *Door) conference(r *request) (c conference.Conference, version, seq int64, err error) {
-	id, err := web.PathID(r.Request)
+func (d *Door) conference(r *rest.Request) (c conference.Conference, version, seq int64, err error) {
+	id, err := r.ID()
 	if err != nil {
 		return c, 0, 0, err
 	}
 	return d.conferenceByID(r, id)
 }
 
-func (d *Door) conferenceByID(r *request, id string) (c conference.Conference, version, seq int64, err error) {
+func (d *Door) conferenceByID(r *rest.Request, id string) (c conference.Conference, version, seq int64, err error) {
 	// The position first: events between the two reads are then told again, never missed.
 	seq, version, err = d.o.Store.Last(r.Context(), conferenceKey(id))
 	if err != nil {
 		return c, 0, 0, fmt.Errorf("read position of conference: %w", err)
 	}
-	rec, err := d.ownedBy(r.Context(), store.Conference, r.who.CustomerID, id)
+	rec, err := r.OwnedByID(store.Conference, id)
 	if err != nil {
 		return c, 0, 0, err
 	}
-	c, err = read[conference.Conference](rec)
+	c, err = rest.Read[conference.Conference](rec)
 	return c, version, seq, err
 }
 
 func conferenceKey(id string) string { return "conference/" + id }
 
-func (d *Door) getConference(r *request) (reply, error) {
+func (d *Door) getConference(r *rest.Request) (rest.Reply, error) {
 	c, _, seq, err := d.conference(r)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return stateReply(&c, seq)
 }
 
-func (d *Door) createConference(r *request) (reply, error) {
+func (d *Door) createConference(r *rest.Request) (rest.Reply, error) {
 	var in newConference
-	if err := web.Parse(r.body, &in); err != nil {
-		return reply{}, err
+	if err := r.Parse(&in); err != nil {
+		return rest.Reply{}, err
 	}
 	settings, err := in.settings()
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	c := conference.Create{
-		At: time.Now().UTC(), CustomerID: r.who.CustomerID, Type: conference.Type(in.Type), Settings: settings, DirectHash: newDirectHash(),
+		At: time.Now().UTC(), CustomerID: r.CustomerID, Type: conference.Type(in.Type), Settings: settings, DirectHash: newDirectHash(),
 	}
 	chosen := in.ID != "" && in.ID != wire.NilUUID
 	if id, ok := wire.ParseUUID(in.ID); chosen && !ok {
-		return reply{}, fault.New(fault.Invalid, "INVALID_ID", "id: it is not a UUID; leave it out to get one")
+		return rest.Reply{}, fault.New(fault.Invalid, "INVALID_ID", "id: it is not a UUID; leave it out to get one")
 	} else if c.ID = conference.ID(id); !chosen {
-		c.ID = conference.ID(r.newID())
+		c.ID = conference.ID(r.NewID())
 	}
 	view, err := d.o.Rooms.Create(r.Context(), c)
 	if err == nil {
 		return stateReply(&view.Conference, view.Seq)
 	}
-	if r.claim != nil && !chosen && fault.ReasonOf(err) == "ALREADY_EXISTS" {
+	if r.Repeatable() && !chosen && fault.ReasonOf(err) == "ALREADY_EXISTS" {
 		// The id is made from the key: this very request has made it before, and died before it could answer.
 		if made, _, seq, known := d.conferenceByID(r, string(c.ID)); known == nil {
 			return stateReply(&made, seq)
 		}
 	}
-	return reply{}, err
+	return rest.Reply{}, err
 }
 
-func (d *Door) updateConference(r *request) (reply, error) {
+func (d *Door) updateConference(r *rest.Request) (rest.Reply, error) {
 	var in conferencePatch
-	if err := web.Parse(r.body, &in); err != nil {
-		return reply{}, err
+	if err := r.Parse(&in); err != nil {
+		return rest.Reply{}, err
 	}
 	patch, err := in.patch()
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return d.command(r, conference.Update{At: time.Now().UTC(), Patch: patch})
 }
 
-func (d *Door) deleteConference(r *request) (reply, error) {
+func (d *Door) deleteConference(r *rest.Request) (rest.Reply, error) {
 	return d.command(r, conference.Terminate{At: time.Now().UTC(), Delete: true})
 }
 
-func (d *Door) terminateConference(r *request) (reply, error) {
+func (d *Door) terminateConference(r *rest.Request) (rest.Reply, error) {
 	return d.command(r, conference.Terminate{At: time.Now().UTC()})
 }
 
-func (d *Door) regenerateConferenceHash(r *request) (reply, error) {
+func (d *Door) regenerateConferenceHash(r *rest.Request) (rest.Reply, error) {
 	return d.command(r, conference.SetDirectHash{At: time.Now().UTC(), Hash: newDirectHash()})
 }
 
-func (d *Door) admission(a conference.Admission) func(*request) (reply, error) {
-	return func(r *request) (reply, error) {
+func (d *Door) admission(a conference.Admission) func(*rest.Request) (rest.Reply, error) {
+	return func(r *rest.Request) (rest.Reply, error) {
 		return d.command(r, conference.Update{At: time.Now().UTC(), Patch: conference.Patch{Admission: &a}})
 	}
 }
 
 // command carries out a command on the conference that the path names.
-func (d *Door) command(r *request, c conference.Command) (reply, error) {
+func (d *Door) command(r *rest.Request, c conference.Command) (rest.Reply, error) {
 	now, version, _, err := d.conference(r)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	view, err := d.do(r, now.ID, c, func(try int) (int64, error) {
 		if try > 0 {
@@ -176,26 +175,26 @@ func (d *Door) command(r *request, c conference.Command) (reply, error) {
 				return 0, err
 			}
 		}
-		return version, r.match(now.Resource())
+		return version, r.Match(now.Resource())
 	})
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return stateReply(&view.Conference, view.Seq)
 }
 
 // do carries out a command. With If-Match, check returns the version on which it found the resource as the client knows it; a version that has moved on
 // meanwhile is checked again, because most changes of a conference are of other things than this resource.
-func (d *Door) do(r *request, id conference.ID, c conference.Command, check func(try int) (version int64, err error)) (v room.View, err error) {
-	o := room.DoOptions{CustomerID: r.who.CustomerID}
+func (d *Door) do(r *rest.Request, id conference.ID, c conference.Command, check func(try int) (version int64, err error)) (v room.View, err error) {
+	o := room.DoOptions{CustomerID: r.CustomerID}
 	for try := range raceMax {
-		if r.conditional() {
+		if r.Conditional() {
 			if o.IfVersion, err = check(try); err != nil {
 				return v, err
 			}
 		}
 		v, err = d.o.Rooms.Do(r.Context(), id, c, o)
-		if !r.conditional() || fault.ReasonOf(err) != "VERSION_MISMATCH" {
+		if !r.Conditional() || fault.ReasonOf(err) != "VERSION_MISMATCH" {
 			break
 		}
 	}
@@ -203,29 +202,29 @@ func (d *Door) do(r *request, id conference.ID, c conference.Command, check func
 }
 
 // muteAll mutes everybody but moderators, newcomers too, or takes that back. The rule for newcomers comes first, so that nobody slips through.
-func (d *Door) muteAll(muted bool) func(*request) (reply, error) {
-	return func(r *request) (reply, error) {
+func (d *Door) muteAll(muted bool) func(*rest.Request) (rest.Reply, error) {
+	return func(r *rest.Request) (rest.Reply, error) {
 		at := time.Now().UTC()
 		out, err := d.command(r, conference.Update{At: at, Patch: conference.Patch{MuteNewcomers: &muted}})
 		if err != nil {
-			return reply{}, err
+			return rest.Reply{}, err
 		}
 		c, _, _, err := d.conference(r)
 		if err != nil {
-			return reply{}, err
+			return rest.Reply{}, err
 		}
 		participants, err := d.present(r.Context(), c.ID)
 		if err != nil {
-			return reply{}, err
+			return rest.Reply{}, err
 		}
 		for _, p := range participants {
 			if p.Role == conference.Moderator || p.Muted == muted || !muted && p.Role == conference.Listener {
 				continue
 			}
 			set := conference.Set{At: at, ID: p.ID, Patch: conference.ParticipantPatch{Muted: &muted}}
-			_, err := d.o.Rooms.Do(r.Context(), c.ID, set, room.DoOptions{CustomerID: r.who.CustomerID})
+			_, err := d.o.Rooms.Do(r.Context(), c.ID, set, room.DoOptions{CustomerID: r.CustomerID})
 			if kind := fault.KindOf(err); err != nil && kind != fault.NotFound && kind != fault.Conflict { // those have left meanwhile
-				return reply{}, err
+				return rest.Reply{}, err
 			}
 		}
 		return out, nil
@@ -241,7 +240,7 @@ func (d *Door) present(ctx context.Context, id conference.ID) (all []conference.
 			return nil, fmt.Errorf("list participants: %w", err)
 		}
 		for _, rec := range records {
-			p, err := read[conference.Participant](rec)
+			p, err := rest.Read[conference.Participant](rec)
 			if err != nil {
 				return nil, err
 			}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"parley/internal/api/account"
+	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/call"
 	"parley/internal/conference"
@@ -43,12 +45,11 @@ type Options struct {
 
 // Door is the API as an http.Handler.
 type Door struct {
-	o         Options
-	accounts  *account.Accounts
-	customers *web.Limiter
-	logins    *web.Limiter
-	counts    *web.Counts
-	handler   http.Handler
+	o       Options
+	routes  []rest.Route
+	logins  *web.Limiter
+	counts  *web.Counts
+	handler http.Handler
 }
 
 // loginRate is how often one address may try a password, per second; the original's figure.
@@ -64,14 +65,16 @@ func New(o Options) (*Door, error) {
 	}
 	o.Realm = cmp.Or(o.Realm, "parley")
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
-	d := &Door{
-		o: o, accounts: account.New(o.Store, o.Realm), customers: web.NewLimiter(o.RateCustomer), logins: web.NewLimiter(loginRate),
-		counts: web.NewCounts(),
+	accounts := account.New(o.Store, o.Realm)
+	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts()}
+	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.eventRoutes(), accounts.Routes())
+	guard := rest.Guard{
+		Store: o.Store, Authenticate: accounts.Authenticate, Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,
 	}
 	mux := http.NewServeMux()
-	for _, r := range d.routes() {
+	for _, r := range d.routes {
 		for _, prefix := range []string{"/v1.0", "/v1"} {
-			mux.HandleFunc(r.method+" "+prefix+r.path, d.guarded(r))
+			mux.HandleFunc(r.Method+" "+prefix+r.Path, guard.Wrap(r))
 		}
 	}
 	pages, err := d.pages()
@@ -88,6 +91,15 @@ func New(o Options) (*Door, error) {
 	frame := web.Frame{Log: o.Log, Address: web.NewLimiter(o.RateAddress), Counts: d.counts}
 	d.handler = frame.Wrap(mux)
 	return d, nil
+}
+
+// Routes lists the operations below the version prefix as "METHOD /path", for comparison with the description.
+func (d *Door) Routes() []string {
+	var list []string
+	for _, r := range d.routes {
+		list = append(list, r.Method+" "+r.Path)
+	}
+	return list
 }
 
 // ServeHTTP answers one request.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/store"
 	"parley/internal/wire"
@@ -26,39 +27,43 @@ type entries struct {
 	NextAfter int64   `json:"next_after"`
 }
 
-func (d *Door) listEvents(r *request) (reply, error) {
+func (d *Door) eventRoutes() []rest.Route {
+	return []rest.Route{{Method: "GET", Path: "/events", Do: d.listEvents}}
+}
+
+func (d *Door) listEvents(r *rest.Request) (rest.Reply, error) {
 	id, err := web.UUID(r.URL.Query(), "conference_id")
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return d.eventsWhere(r, store.LogQuery{Conference: id})
 }
 
-func (d *Door) listEventsOf(r *request) (reply, error) {
-	rec, err := d.owned(r, store.Conference)
+func (d *Door) listEventsOf(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Conference)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return d.eventsWhere(r, store.LogQuery{Conference: rec.ID})
 }
 
 // eventsWhere reads the customer's part of the log in its order.
-func (d *Door) eventsWhere(r *request, q store.LogQuery) (reply, error) {
+func (d *Door) eventsWhere(r *rest.Request, q store.LogQuery) (rest.Reply, error) {
 	params := r.URL.Query()
 	limit, err := web.Int(params, "limit", 100)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	if q.After, err = web.Int(params, "after", 0); err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	q.CustomerID, q.Types, q.Limit = r.who.CustomerID, web.Words(params, "type"), int(limit)
+	q.CustomerID, q.Types, q.Limit = r.CustomerID, web.Words(params, "type"), int(limit)
 	if err := q.Check(); err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	rows, next, err := d.o.Store.Events(r.Context(), q)
 	if err != nil {
-		return reply{}, fmt.Errorf("read log: %w", err)
+		return rest.Reply{}, fmt.Errorf("read log: %w", err)
 	}
 	out := entries{Result: []entry{}, NextAfter: next}
 	for _, e := range rows {
@@ -66,5 +71,5 @@ func (d *Door) eventsWhere(r *request, q store.LogQuery) (reply, error) {
 			e.Seq, e.ID, e.Type, wire.Time(e.At), wire.UUID(e.CustomerID), wire.UUID(e.Conference), e.Data,
 		})
 	}
-	return reply{body: out}, nil
+	return rest.Reply{Body: out}, nil
 }

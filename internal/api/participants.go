@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/conference"
 	"parley/internal/fault"
@@ -10,22 +11,22 @@ import (
 	"parley/internal/store"
 )
 
-func (d *Door) participantRoutes() []route {
+func (d *Door) participantRoutes() []rest.Route {
 	on, off := true, false
 	muted := func(v *bool) conference.ParticipantPatch { return conference.ParticipantPatch{Muted: v} }
 	deaf := func(v *bool) conference.ParticipantPatch { return conference.ParticipantPatch{Deaf: v} }
 	held := func(v *bool) conference.ParticipantPatch { return conference.ParticipantPatch{Held: v} }
-	return []route{
-		{method: "GET", path: "/conferencecalls", do: d.listParticipants},
-		{method: "GET", path: "/conferencecalls/{id}", do: d.getParticipant},
-		{method: "PUT", path: "/conferencecalls/{id}", do: d.updateParticipant},
-		{method: "DELETE", path: "/conferencecalls/{id}", do: d.kickParticipant},
-		{method: "POST", path: "/conferencecalls/{id}/mute", do: d.setParticipant(muted(&on))},
-		{method: "DELETE", path: "/conferencecalls/{id}/mute", do: d.setParticipant(muted(&off))},
-		{method: "POST", path: "/conferencecalls/{id}/deaf", do: d.setParticipant(deaf(&on))},
-		{method: "DELETE", path: "/conferencecalls/{id}/deaf", do: d.setParticipant(deaf(&off))},
-		{method: "POST", path: "/conferencecalls/{id}/hold", do: d.setParticipant(held(&on))},
-		{method: "DELETE", path: "/conferencecalls/{id}/hold", do: d.setParticipant(held(&off))},
+	return []rest.Route{
+		{Method: "GET", Path: "/conferencecalls", Do: d.listParticipants},
+		{Method: "GET", Path: "/conferencecalls/{id}", Do: d.getParticipant},
+		{Method: "PUT", Path: "/conferencecalls/{id}", Do: d.updateParticipant},
+		{Method: "DELETE", Path: "/conferencecalls/{id}", Do: d.kickParticipant},
+		{Method: "POST", Path: "/conferencecalls/{id}/mute", Do: d.setParticipant(muted(&on))},
+		{Method: "DELETE", Path: "/conferencecalls/{id}/mute", Do: d.setParticipant(muted(&off))},
+		{Method: "POST", Path: "/conferencecalls/{id}/deaf", Do: d.setParticipant(deaf(&on))},
+		{Method: "DELETE", Path: "/conferencecalls/{id}/deaf", Do: d.setParticipant(deaf(&off))},
+		{Method: "POST", Path: "/conferencecalls/{id}/hold", Do: d.setParticipant(held(&on))},
+		{Method: "DELETE", Path: "/conferencecalls/{id}/hold", Do: d.setParticipant(held(&off))},
 	}
 }
 
@@ -41,59 +42,59 @@ type participantPatch struct {
 	CanSpeak *[]string `json:"can_speak"`
 }
 
-func (d *Door) listParticipants(r *request) (reply, error) {
+func (d *Door) listParticipants(r *rest.Request) (rest.Reply, error) {
 	conferenceID, err := web.UUID(r.URL.Query(), "conference_id")
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return d.participantsWhere(r, store.Query{Conference: conferenceID})
 }
 
-func (d *Door) listParticipantsOf(r *request) (reply, error) {
-	rec, err := d.owned(r, store.Conference)
+func (d *Door) listParticipantsOf(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Conference)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return d.participantsWhere(r, store.Query{Conference: rec.ID})
 }
 
 // participantsWhere lists participants, those that have leaved too, by the filters that all lists of them have.
-func (d *Door) participantsWhere(r *request, q store.Query) (reply, error) {
+func (d *Door) participantsWhere(r *rest.Request, q store.Query) (rest.Reply, error) {
 	var err error
 	if q.Reference, err = web.UUID(r.URL.Query(), "reference_id"); err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	if q.Status, err = web.Choices(r.URL.Query(), "status", "joining", "joined", "leaving", "leaved"); err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	q.Kind = store.Conferencecall
-	return d.list(r, q, func(rec store.Record) (any, error) {
-		p, err := read[conference.Participant](rec)
+	return r.List(q, func(rec store.Record) (any, error) {
+		p, err := rest.Read[conference.Participant](rec)
 		return p.Resource(), err
 	})
 }
 
 // listTalkers lists who speaks just now. It is a list like the others, without further pages.
-func (d *Door) listTalkers(r *request) (reply, error) {
-	rec, err := d.owned(r, store.Conference)
+func (d *Door) listTalkers(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Conference)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	participants, err := d.present(r.Context(), conference.ID(rec.ID))
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	out := envelope{Result: []any{}}
+	out := rest.Page{Result: []any{}}
 	for i := range participants {
 		if participants[i].Speaking {
 			out.Result = append(out.Result, participants[i].Resource())
 		}
 	}
-	return reply{body: out}, nil
+	return rest.Reply{Body: out}, nil
 }
 
-func (d *Door) participant(r *request) (p conference.Participant, version int64, err error) {
-	rec, err := d.owned(r, store.Conferencecall)
+func (d *Door) participant(r *rest.Request) (p conference.Participant, version int64, err error) {
+	rec, err := r.Owned(store.Conferencecall)
 	if err != nil {
 		return p, 0, err
 	}
@@ -101,35 +102,35 @@ func (d *Door) participant(r *request) (p conference.Participant, version int64,
 	if err != nil {
 		return p, 0, err
 	}
-	if rec, err = d.owned(r, store.Conferencecall); err != nil { // again: not older than the version
+	if rec, err = r.Owned(store.Conferencecall); err != nil { // again: not older than the version
 		return p, 0, err
 	}
-	p, err = read[conference.Participant](rec)
+	p, err = rest.Read[conference.Participant](rec)
 	return p, version, err
 }
 
-func (d *Door) getParticipant(r *request) (reply, error) {
-	rec, err := d.owned(r, store.Conferencecall)
+func (d *Door) getParticipant(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Conferencecall)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	p, err := read[conference.Participant](rec)
+	p, err := rest.Read[conference.Participant](rec)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
-	return tagged(p.Resource())
+	return rest.Tagged(p.Resource())
 }
 
-func (d *Door) updateParticipant(r *request) (reply, error) {
+func (d *Door) updateParticipant(r *rest.Request) (rest.Reply, error) {
 	var in participantPatch
-	if err := web.Parse(r.body, &in); err != nil {
-		return reply{}, err
+	if err := r.Parse(&in); err != nil {
+		return rest.Reply{}, err
 	}
 	switch {
 	case in.CanHear != nil:
-		return reply{}, unsupported("can_hear")
+		return rest.Reply{}, unsupported("can_hear")
 	case in.CanSpeak != nil:
-		return reply{}, unsupported("can_speak")
+		return rest.Reply{}, unsupported("can_speak")
 	}
 	return d.setParticipant(conference.ParticipantPatch{
 		Name: in.Name, Role: (*conference.Role)(in.Role), Muted: in.Muted, Deaf: in.Deaf, Held: in.Held, Volume: in.Volume,
@@ -137,8 +138,8 @@ func (d *Door) updateParticipant(r *request) (reply, error) {
 }
 
 // setParticipant changes a participant that has not left.
-func (d *Door) setParticipant(patch conference.ParticipantPatch) func(*request) (reply, error) {
-	return func(r *request) (reply, error) {
+func (d *Door) setParticipant(patch conference.ParticipantPatch) func(*rest.Request) (rest.Reply, error) {
+	return func(r *rest.Request) (rest.Reply, error) {
 		return d.commandParticipant(r, func(p conference.Participant) (conference.Command, error) {
 			if gone(p) {
 				return nil, fault.New(fault.Conflict, "CONFERENCECALL_LEAVED",
@@ -150,13 +151,13 @@ func (d *Door) setParticipant(patch conference.ParticipantPatch) func(*request) 
 }
 
 // kickParticipant asks a participant out; one that is on the way out already is left alone.
-func (d *Door) kickParticipant(r *request) (reply, error) {
-	left := func() (reply, bool) {
+func (d *Door) kickParticipant(r *rest.Request) (rest.Reply, error) {
+	left := func() (rest.Reply, bool) {
 		p, _, err := d.participant(r)
 		if err != nil || !gone(p) {
-			return reply{}, false
+			return rest.Reply{}, false
 		}
-		out, err := tagged(p.Resource())
+		out, err := rest.Tagged(p.Resource())
 		return out, err == nil
 	}
 	if out, ok := left(); ok {
@@ -178,14 +179,14 @@ func gone(p conference.Participant) bool {
 }
 
 // commandParticipant carries out the command that decide makes for the participant that the path names.
-func (d *Door) commandParticipant(r *request, decide func(conference.Participant) (conference.Command, error)) (reply, error) {
+func (d *Door) commandParticipant(r *rest.Request, decide func(conference.Participant) (conference.Command, error)) (rest.Reply, error) {
 	p, version, err := d.participant(r)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	c, err := decide(p)
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	view, err := d.do(r, p.ConferenceID, c, func(try int) (int64, error) {
 		if try > 0 {
@@ -193,17 +194,17 @@ func (d *Door) commandParticipant(r *request, decide func(conference.Participant
 				return 0, err
 			}
 		}
-		return version, r.match(p.Resource())
+		return version, r.Match(p.Resource())
 	})
 	if err != nil {
-		return reply{}, err
+		return rest.Reply{}, err
 	}
 	return d.participantReply(r, view)
 }
 
-func (d *Door) participantReply(r *request, v room.View) (reply, error) {
+func (d *Door) participantReply(r *rest.Request, v room.View) (rest.Reply, error) {
 	if v.Participant != nil {
-		return tagged(v.Participant.Resource())
+		return rest.Tagged(v.Participant.Resource())
 	}
 	return d.getParticipant(r) // gone from the room in the same step
 }

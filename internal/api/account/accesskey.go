@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store"
 	"parley/internal/wire"
@@ -49,12 +50,6 @@ type NewAccesskey struct {
 type AccesskeyPatch struct {
 	Name   *string `json:"name"`
 	Detail *string `json:"detail"`
-}
-
-// Identity is who a request comes from.
-type Identity struct {
-	CustomerID string
-	Key        Accesskey
 }
 
 func hashOf(secret string) string {
@@ -104,7 +99,7 @@ func (k *keyDoc) name(take bool) store.Name {
 }
 
 // Authenticate returns whose key the secret is; a fault.Unauthenticated for one that is unknown, deleted or expired.
-func (a *Accounts) Authenticate(ctx context.Context, secret string) (who Identity, err error) {
+func (a *Accounts) Authenticate(ctx context.Context, secret string) (who rest.Caller, err error) {
 	rec, err := a.store.Resolve(ctx, keySpace, hashOf(secret))
 	switch {
 	case fault.KindOf(err) == fault.NotFound:
@@ -119,7 +114,7 @@ func (a *Accounts) Authenticate(ctx context.Context, secret string) (who Identit
 	if expires := time.Time(k.Expire); rec.Kind != store.Accesskey || rec.Deleted || !expires.IsZero() && !time.Now().Before(expires) {
 		return who, invalidCredentials()
 	}
-	return Identity{k.CustomerID, k.Accesskey}, nil
+	return rest.Caller{CustomerID: k.CustomerID, KeyID: k.ID}, nil
 }
 
 func invalidCredentials() error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store"
 	"parley/internal/wire"
@@ -83,7 +84,7 @@ func (a *Accounts) own(ctx context.Context, kind store.Kind, customer, id string
 		return rec, fmt.Errorf("read %s: %w", kind, err)
 	}
 	if err != nil || rec.CustomerID != customer {
-		return store.Record{}, fault.New(fault.NotFound, strings.ToUpper(string(kind))+"_NOT_FOUND", "there is no such %s; check the id", kind)
+		return store.Record{}, rest.Unknown(kind)
 	}
 	return rec, nil
 }

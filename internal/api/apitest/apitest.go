@@ -66,6 +66,22 @@ func (c *Checker) Operations() []string {
 	return list
 }
 
+// Examples returns the described example bodies by operation, "METHOD /path".
+func (c *Checker) Examples() map[string]any {
+	list := map[string]any{}
+	for path, item := range c.doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			if operation.RequestBody == nil {
+				continue
+			}
+			if media := operation.RequestBody.Value.Content.Get("application/json"); media != nil && media.Example != nil {
+				list[method+" "+path] = media.Example
+			}
+		}
+	}
+	return list
+}
+
 // RoundTrip sends the request and checks both sides.
 func (c *Checker) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent, err := take(&r.Body)

@@ -33,11 +33,13 @@ func (f *Frame) Wrap(next http.Handler) http.Handler {
 		f.headers(rec.Header(), x.id)
 		f.Counts.enter()
 		defer func() {
+			f.Counts.leave(x.route, rec.code())
+			f.line(r, x, rec, time.Since(start))
+		}()
+		defer func() {
 			if p := recover(); p != nil {
 				f.panicked(rec, r, x, p)
 			}
-			f.Counts.leave(x.route, rec.code())
-			f.line(r, x, rec, time.Since(start))
 		}()
 		f.serve(rec, r, next)
 	})

@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"context"
@@ -31,17 +31,17 @@ type claim struct {
 
 // once carries out a request with an Idempotency-Key at most once. Only successes are kept: a refusal has changed nothing, so that its repetition is a
 // request like any other.
-func (d *Door) once(w http.ResponseWriter, rt route, r *request) {
+func (g *Guard) once(w http.ResponseWriter, rt Route, r *Request) {
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c < '!' || c > '~' }) {
 		refuse(w, r.Request, fault.New(fault.Invalid, "INVALID_ARGUMENT", "Idempotency-Key: it must have 1 to 255 visible ASCII characters"))
 		return
 	}
-	c := &claim{answer: store.Answer{CustomerID: r.who.CustomerID, Key: key, Request: fingerprint(r)}, seal: plain}
-	if rt.secret {
+	c := &claim{answer: store.Answer{CustomerID: r.CustomerID, Key: key, Request: fingerprint(r)}, seal: plain}
+	if rt.Secret {
 		c.seal = sealer(r.secret)
 	}
-	known, err := d.o.Store.Claim(r.Context(), c.answer)
+	known, err := g.Store.Claim(r.Context(), c.answer)
 	if err != nil {
 		refuse(w, r.Request, fmt.Errorf("claim idempotency key: %w", err))
 		return
@@ -54,7 +54,7 @@ func (d *Door) once(w http.ResponseWriter, rt route, r *request) {
 	done := false
 	defer func() {
 		if !done { // refused or broken: the key is free again
-			_ = d.finish(r.Context(), c.answer)
+			_ = g.finish(r.Context(), c.answer)
 		}
 	}()
 	a, err := rt.run(r)
@@ -65,32 +65,32 @@ func (d *Door) once(w http.ResponseWriter, rt route, r *request) {
 	// From here on nothing may be repeated. An answer that cannot be kept leaves the claim: repetitions are refused, not carried out.
 	done = true
 	if !c.kept {
-		if err := d.keep(r.Context(), c, a.body); err != nil {
-			d.o.Log.Error("answer of an idempotency key not kept", "request_id", web.RequestID(r.Request), "error", err)
+		if err := g.keep(r.Context(), c, a.body); err != nil {
+			g.Log.Error("answer of an idempotency key not kept", "request_id", web.RequestID(r.Request), "error", err)
 		}
 	}
 	a.write(w)
 }
 
 // keep stores the answer of a request that has been carried out.
-func (d *Door) keep(ctx context.Context, c *claim, body []byte) error {
+func (g *Guard) keep(ctx context.Context, c *claim, body []byte) error {
 	var err error
 	kept := c.answer
 	kept.Status = http.StatusOK
 	if kept.Body, err = c.seal(body); err != nil {
 		return err
 	}
-	return d.finish(ctx, kept)
+	return g.finish(ctx, kept)
 }
 
-func (d *Door) finish(ctx context.Context, a store.Answer) error {
+func (g *Guard) finish(ctx context.Context, a store.Answer) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	return d.o.Store.Finish(ctx, a)
+	return g.Store.Finish(ctx, a)
 }
 
 // replay answers a request whose key is known.
-func replay(w http.ResponseWriter, rt route, r *request, known *store.Answer) {
+func replay(w http.ResponseWriter, rt Route, r *Request, known *store.Answer) {
 	body := known.Body
 	var err error
 	switch {
@@ -98,7 +98,7 @@ func replay(w http.ResponseWriter, rt route, r *request, known *store.Answer) {
 		err = keyReused("this Idempotency-Key was used with another path or body; use a new key")
 	case known.Status == 0:
 		err = fault.New(fault.Conflict, "IDEMPOTENCY_KEY_IN_USE", "the first request with this Idempotency-Key is still under way; try again")
-	case rt.secret:
+	case rt.Secret:
 		if body, err = unseal(r.secret, body); err != nil {
 			err = keyReused("this Idempotency-Key was used with another access key; use a new key")
 		}
@@ -116,29 +116,32 @@ func keyReused(text string) error {
 }
 
 // fingerprint tells requests apart: method, path without its prefix, body.
-func fingerprint(r *request) [32]byte {
+func fingerprint(r *Request) [32]byte {
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/v1.0"), "/v1")
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n", r.Method, path)
-	h.Write(r.body)
+	h.Write(r.Body)
 	return [32]byte(h.Sum(nil))
 }
 
 // idSpace is the name space of ids that are made from idempotency keys.
 var idSpace = uuid.MustParse("6c8dd8f6-9f0a-5c0b-9d0e-6b8f3b0f7a51")
 
-// newID returns an id for what the request makes. With an idempotency key it is always the same one, so that a repetition finds what was made when
+// NewID returns an id for what the request makes. With an idempotency key it is always the same one, so that a repetition finds what was made when
 // the process died before its answer was kept.
-func (r *request) newID() string {
+func (r *Request) NewID() string {
 	if r.claim == nil {
 		return uuid.NewString()
 	}
-	name := append([]byte(r.who.CustomerID+"\n"+r.claim.answer.Key+"\n"), r.claim.answer.Request[:]...)
+	name := append([]byte(r.CustomerID+"\n"+r.claim.answer.Key+"\n"), r.claim.answer.Request[:]...)
 	return uuid.NewSHA1(idSpace, name).String()
 }
 
-// keepWith returns the answer that a change is to keep, nil without an idempotency key.
-func (r *request) keepWith(body any) (*store.Answer, error) {
+// Repeatable reports whether the request has an idempotency key.
+func (r *Request) Repeatable() bool { return r.claim != nil }
+
+// KeepWith returns the answer that a change is to keep, nil without an idempotency key.
+func (r *Request) KeepWith(body any) (*store.Answer, error) {
 	if r.claim == nil {
 		return nil, nil
 	}

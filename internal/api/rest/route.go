@@ -1,0 +1,164 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"parley/internal/api/web"
+	"parley/internal/fault"
+	"parley/internal/store"
+)
+
+// Route is one operation below the version prefix.
+type Route struct {
+	Method, Path string
+	Do           func(*Request) (Reply, error)
+	Secret       bool // the answer holds a secret: it is not kept in plain text
+}
+
+// Caller is who a request comes from.
+type Caller struct{ CustomerID, KeyID string }
+
+// Request is an authenticated request on its way through a route.
+type Request struct {
+	*http.Request
+	Caller
+	Body []byte
+
+	store  store.Store
+	secret string // the credential that it came with
+	claim  *claim // nil without Idempotency-Key
+}
+
+// Reply is what a route answers: Body as JSON, with the ETag unless it is "".
+type Reply struct {
+	Body any
+	ETag string
+}
+
+// Guard is what happens around each route: who is it, may they, is it a repetition.
+type Guard struct {
+	Store        store.Store
+	Authenticate func(ctx context.Context, secret string) (Caller, error)
+	Customers    *web.Limiter // per customer; nil for none
+	Log          *slog.Logger
+	Timeout      time.Duration // longest time of one request
+}
+
+// Wrap returns the route inside the guard.
+func (g *Guard) Wrap(rt Route) http.HandlerFunc {
+	pattern := rt.Method + " /v1.0" + rt.Path
+	return func(w http.ResponseWriter, r *http.Request) {
+		web.Label(r, pattern)
+		ctx, cancel := context.WithTimeout(r.Context(), g.Timeout)
+		defer cancel()
+		req, err := g.admit(w, r.WithContext(ctx))
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		if err := g.Customers.Take(req.CustomerID); err != nil {
+			web.Limited(w, r, err, "customer")
+			return
+		}
+		if rt.Method == http.MethodPost && r.Header.Get("Idempotency-Key") != "" {
+			g.once(w, rt, req)
+			return
+		}
+		out, err := rt.run(req)
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		out.write(w)
+	}
+}
+
+// admit finds out who asks and reads the body.
+func (g *Guard) admit(w http.ResponseWriter, r *http.Request) (*Request, error) {
+	secret, byCookie := credential(r)
+	if secret == "" {
+		return nil, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED",
+			"authentication is required: send an access key as Authorization: Bearer or as query accesskey")
+	}
+	who, err := g.Authenticate(r.Context(), secret)
+	if err != nil {
+		return nil, err
+	}
+	web.LabelCustomer(r, who.CustomerID)
+	body, err := web.Body(w, r)
+	if err != nil {
+		return nil, err
+	}
+	// A cookie travels with what other sites send; a body that says it is JSON does not without asking first.
+	if byCookie && r.Method != http.MethodGet && !web.SentAsJSON(r) {
+		return nil, fault.New(fault.Invalid, "UNSUPPORTED_MEDIA_TYPE", "a change with a cookie as credential needs Content-Type: application/json")
+	}
+	return &Request{Request: r, Caller: who, Body: body, store: g.Store, secret: secret}, nil
+}
+
+// credential returns the first credential in the original's order. There are no sessions: whatever form it has, it is an access key.
+func credential(r *http.Request) (secret string, byCookie bool) {
+	q := r.URL.Query()
+	if c, err := r.Cookie("token"); err == nil && c.Value != "" {
+		return c.Value, true
+	}
+	if token := q.Get("token"); token != "" {
+		return token, false
+	}
+	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		if token = strings.TrimSpace(token); token != "" {
+			return token, false
+		}
+	}
+	if c, err := r.Cookie("accesskey"); err == nil && c.Value != "" {
+		return c.Value, true
+	}
+	return q.Get("accesskey"), false
+}
+
+// answer is a reply as bytes.
+type answer struct {
+	body []byte
+	etag string
+}
+
+func (rt *Route) run(r *Request) (a answer, err error) {
+	out, err := rt.Do(r)
+	if err != nil {
+		return a, err
+	}
+	a.etag = out.ETag
+	a.body, err = encode(out.Body)
+	return a, err
+}
+
+func (a answer) write(w http.ResponseWriter) {
+	if a.etag != "" {
+		w.Header().Set("ETag", a.etag)
+	}
+	web.Write(w, http.StatusOK, web.JSON, a.body)
+}
+
+// encode writes JSON without HTML escapes and ends it with a line end.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("write answer: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// ID returns the id in the path.
+func (r *Request) ID() (string, error) { return web.PathID(r.Request) }
+
+// Parse reads the body into what into points to.
+func (r *Request) Parse(into any) error { return web.Parse(r.Body, into) }
