@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,8 +122,17 @@ func TestExtensions(t *testing.T) {
 		t.Errorf("made %s", made.raw)
 	}
 	path := "/extensions/" + made.id()
-	lookup := func(user string) (account.Credentials, error) {
-		return account.New(w.st, "parley").LookupExtension(t.Context(), user)
+	type credentials struct {
+		HA1MD5     string `json:"ha1_md5"`
+		HA1SHA256  string `json:"ha1_sha256"`
+		CustomerID string `json:"customer_id"`
+	}
+	lookup := func(user string) (c credentials, err error) { // as the registrar does
+		rec, err := w.st.Resolve(t.Context(), "extension", user)
+		if err != nil {
+			return c, err
+		}
+		return c, json.Unmarshal(rec.Doc, &c)
 	}
 	check := func(password string) {
 		t.Helper()
@@ -168,6 +178,22 @@ func TestExtensions(t *testing.T) {
 	w.must("POST", "/extensions", object{"extension": "alice", "password": "secret"}, "Authorization", "Bearer "+otherKey)
 	if n := len(w.must("GET", "/extensions", nil).list()); n != 0 {
 		t.Errorf("%d extensions", n)
+	}
+}
+
+// TestChangesAtOnce says that changes of one record do not undo each other.
+func TestChangesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	path := "/extensions/" + w.must("POST", "/extensions", object{"extension": "a", "password": "secret"}).id()
+	bodies := []object{{"name": "n"}, {"detail": "d"}, {"password": "another"}}
+	var wg sync.WaitGroup
+	for _, body := range bodies {
+		wg.Go(func() { w.send("PUT", path, body) })
+	}
+	wg.Wait()
+	a := w.must("GET", path, nil)
+	if a.body["name"] != "n" || a.body["detail"] != "d" || a.body["password"] != "another" {
+		t.Errorf("changes lost: %s", a.raw)
 	}
 }
 

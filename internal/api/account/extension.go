@@ -30,8 +30,8 @@ type Extension struct {
 	Times
 }
 
-// Credentials are what digest authentication of an extension needs, and what the store keeps.
-type Credentials struct {
+// credentials is what the store keeps: with what digest authentication needs, which is read from there.
+type credentials struct {
 	Extension
 	HA1MD5    string `json:"ha1_md5"` // hex of MD5(extension:realm:password)
 	HA1SHA256 string `json:"ha1_sha256"`
@@ -58,7 +58,7 @@ const (
 	passwordMax  = 128
 )
 
-func (e *Credentials) record() (store.Record, error) {
+func (e *credentials) record() (store.Record, error) {
 	doc, err := json.Marshal(e)
 	if err != nil {
 		return store.Record{}, fmt.Errorf("write extension: %w", err)
@@ -69,14 +69,14 @@ func (e *Credentials) record() (store.Record, error) {
 	}, nil
 }
 
-func (e *Credentials) public() any {
+func (e *credentials) public() any {
 	shown := e.Extension
 	shown.Password = ""
 	return shown
 }
 
 // protect checks the password and derives what authentication needs.
-func (e *Credentials) protect(realm string) error {
+func (e *credentials) protect(realm string) error {
 	if n := len(e.Password); n < passwordMin || n > passwordMax || strings.ContainsFunc(e.Password, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return invalid("password", "it must have %d to %d characters, none of them a control character", passwordMin, passwordMax)
 	}
@@ -87,7 +87,7 @@ func (e *Credentials) protect(realm string) error {
 	return nil
 }
 
-func (e *Credentials) check() error {
+func (e *credentials) check() error {
 	if err := checkTexts(e.Name, e.Detail); err != nil {
 		return err
 	}
@@ -101,16 +101,7 @@ func (e *Credentials) check() error {
 	return nil
 }
 
-func (e *Credentials) direct() string { return strings.TrimPrefix(e.DirectHash, "direct.") }
-
-// LookupExtension returns the extension with the user name, a fault.NotFound when there is none. It is for authentication of phones.
-func (a *Accounts) LookupExtension(ctx context.Context, user string) (c Credentials, err error) {
-	rec, err := a.store.Resolve(ctx, extensionSpace, user)
-	if err != nil {
-		return c, err
-	}
-	return c, decode(rec, &c)
-}
+func (e *credentials) direct() string { return strings.TrimPrefix(e.DirectHash, "direct.") }
 
 // Extension reads an extension of the customer.
 func (a *Accounts) Extension(ctx context.Context, customer, id string) (Extension, error) {
@@ -123,7 +114,7 @@ func (a *Accounts) Extension(ctx context.Context, customer, id string) (Extensio
 
 // ReadExtension reads a record of a list.
 func ReadExtension(rec store.Record) (Extension, error) {
-	var c Credentials
+	var c credentials
 	err := decode(rec, &c)
 	return c.Extension, err
 }
@@ -131,7 +122,7 @@ func ReadExtension(rec store.Record) (Extension, error) {
 // AddExtension makes an extension, and with it keeps the answer that seal makes of it; seal may return nil.
 func (a *Accounts) AddExtension(ctx context.Context, customer string, n NewExtension, seal func(Extension) (*store.Answer, error)) (Extension, error) {
 	at := now()
-	e := Credentials{Extension: Extension{
+	e := credentials{Extension: Extension{
 		ID: uuid.NewString(), CustomerID: customer, Name: n.Name, Detail: n.Detail, Extension: n.Extension, DomainName: customer,
 		Username: n.Extension, Password: n.Password, DirectHash: "direct." + randomHex(6), Times: Times{Created: wire.Time(at)},
 	}}
@@ -159,7 +150,7 @@ func (a *Accounts) AddExtension(ctx context.Context, customer string, n NewExten
 
 // UpdateExtension changes an extension if it still is as expect says; expect may be nil.
 func (a *Accounts) UpdateExtension(ctx context.Context, customer, id string, p ExtensionPatch, expect func(Extension) error) (Extension, error) {
-	return a.editExtension(ctx, customer, id, "extension_updated", func(e *Credentials) ([]store.Name, error) {
+	return a.editExtension(ctx, customer, id, "extension_updated", func(e *credentials) ([]store.Name, error) {
 		if expect != nil {
 			if err := expect(e.Extension); err != nil {
 				return nil, err
@@ -179,7 +170,7 @@ func (a *Accounts) UpdateExtension(ctx context.Context, customer, id string, p E
 
 // RegenerateHash gives an extension a new direct hash; the old one stops working.
 func (a *Accounts) RegenerateHash(ctx context.Context, customer, id string) (Extension, error) {
-	return a.editExtension(ctx, customer, id, "extension_updated", func(e *Credentials) ([]store.Name, error) {
+	return a.editExtension(ctx, customer, id, "extension_updated", func(e *credentials) ([]store.Name, error) {
 		old := e.direct()
 		e.DirectHash = "direct." + randomHex(6)
 		return []store.Name{
@@ -191,7 +182,7 @@ func (a *Accounts) RegenerateHash(ctx context.Context, customer, id string) (Ext
 
 // DeleteExtension ends an extension; phones cannot register with it any more. Repeated, it changes nothing.
 func (a *Accounts) DeleteExtension(ctx context.Context, customer, id string) (Extension, error) {
-	e, err := a.editExtension(ctx, customer, id, "extension_deleted", func(e *Credentials) ([]store.Name, error) {
+	e, err := a.editExtension(ctx, customer, id, "extension_deleted", func(e *credentials) ([]store.Name, error) {
 		names := []store.Name{{Space: extensionSpace, Value: e.Username}, {Space: directSpace, Value: e.direct()}}
 		e.DirectHash, e.Deleted = "", wire.Time(now())
 		return names, nil
@@ -203,10 +194,10 @@ func (a *Accounts) DeleteExtension(ctx context.Context, customer, id string) (Ex
 }
 
 // editExtension lets decide change an extension that is not deleted; decide returns the names that it takes and frees.
-func (a *Accounts) editExtension(ctx context.Context, customer, id, event string, decide func(*Credentials) ([]store.Name, error)) (Extension, error) {
-	var e Credentials
+func (a *Accounts) editExtension(ctx context.Context, customer, id, event string, decide func(*credentials) ([]store.Name, error)) (Extension, error) {
+	var e credentials
 	err := a.edit(ctx, store.Extension, customer, id, func(rec store.Record) (*store.Change, error) {
-		e = Credentials{}
+		e = credentials{}
 		if err := decode(rec, &e); err != nil {
 			return nil, err
 		}
