@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 	"parley/internal/room"
 	"parley/internal/sip"
 	"parley/internal/sip/registrar"
+	"parley/internal/store"
 	"parley/internal/store/sqlite"
 )
 
@@ -115,17 +117,30 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	return made, err
 }
 
-// firstKey gives a new store its first customer and access key.
+// firstKey gives a new store its first customer and access key, and returns the key when it was made here. The file is written before the
+// key is valid: a crash in between leaves a file that the next start takes up.
 func (p *parts) firstKey(ctx context.Context) (string, error) {
-	made, err := api.Bootstrap(ctx, p.store, p.c.AccessKey)
-	if err != nil || made == "" || p.c.AccessKey != "" {
+	known, err := p.store.List(ctx, store.Query{Kind: store.Customer, Deleted: true, Limit: 1})
+	if err != nil || len(known) > 0 {
+		return "", err
+	}
+	if p.c.AccessKey != "" {
+		_, err := api.Bootstrap(ctx, p.store, p.c.AccessKey)
 		return "", err
 	}
 	file := filepath.Join(p.c.Data, "access-key")
-	if err := os.WriteFile(file, []byte(made+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep the first access key: %w", err)
+	key := ""
+	if kept, err := os.ReadFile(file); err == nil {
+		key = strings.TrimSpace(string(kept))
 	}
-	return made, nil
+	if len(key) < 16 {
+		key = "vb_" + rand.Text()
+		if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
+			return "", fmt.Errorf("keep the first access key: %w", err)
+		}
+	}
+	_, err = api.Bootstrap(ctx, p.store, key)
+	return key, err
 }
 
 // listen binds the HTTP addresses; admin is nil when there is no address of its own.
