@@ -130,7 +130,7 @@ func (a *agent) invite(ctx context.Context, user string, talks bool) *dialog {
 
 func (a *agent) dialogUp(ctx context.Context, d *dialog, sdp string) error {
 	start := time.Now()
-	msg, err := a.ask(ctx, d, "INVITE", 1, d.target, sdp)
+	msg, err := a.ask(ctx, d, request{"INVITE", 1, d.target, sdp})
 	if err != nil {
 		return err
 	}
@@ -138,20 +138,20 @@ func (a *agent) dialogUp(ctx context.Context, d *dialog, sdp string) error {
 	d.to = header(msg, "To")
 	if !strings.HasPrefix(msg, "SIP/2.0 200") {
 		status, _, _ := strings.Cut(msg, "\r\n")
-		a.send(d, "ACK", 1, d.target, "")
+		a.send(d, request{"ACK", 1, d.target, ""})
 		return errors.New(status)
 	}
 	d.contact = strings.Trim(strings.SplitN(header(msg, "Contact"), ">", 2)[0], "< ")
 	if d.contact == "" {
 		return errors.New("no Contact in the 200")
 	}
-	a.send(d, "ACK", 1, d.contact, "")
+	a.send(d, request{"ACK", 1, d.contact, ""})
 	return d.leg.connect(msg)
 }
 
 // bye hangs up without waiting.
 func (a *agent) bye(d *dialog) {
-	a.send(d, "BYE", 2, d.contact, "")
+	a.send(d, request{"BYE", 2, d.contact, ""})
 	d.leg.close()
 }
 
@@ -176,14 +176,21 @@ func (a *agent) quiet(d time.Duration) {
 	}
 }
 
-func (a *agent) send(d *dialog, method string, cseq int, uri, body string) {
+// request is one of a dialog's.
+type request struct {
+	method    string
+	cseq      int
+	uri, body string
+}
+
+func (a *agent) send(d *dialog, r request) {
 	kind := ""
-	if body != "" {
+	if r.body != "" {
 		kind = "Content-Type: application/sdp\r\n"
 	}
 	fmt.Fprintf(udpWriter{a}, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %v;rport;branch=z9hG4bK%s-%s-%d\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n"+
 		"Contact: <sip:bench@%v>\r\n%sContent-Length: %d\r\n\r\n%s",
-		method, uri, a.conn.LocalAddr(), strings.SplitN(d.id, "@", 2)[0], method, cseq, d.from, d.to, d.id, cseq, method, a.conn.LocalAddr(), kind, len(body), body)
+		r.method, r.uri, a.conn.LocalAddr(), strings.SplitN(d.id, "@", 2)[0], r.method, r.cseq, d.from, d.to, d.id, r.cseq, r.method, a.conn.LocalAddr(), kind, len(r.body), r.body)
 }
 
 type udpWriter struct{ a *agent }
@@ -191,8 +198,8 @@ type udpWriter struct{ a *agent }
 func (w udpWriter) Write(p []byte) (int, error) { return w.a.conn.WriteToUDPAddrPort(p, w.a.server) }
 
 // ask sends a request, again every 500 ms until something is heard, and returns the final answer.
-func (a *agent) ask(ctx context.Context, d *dialog, method string, cseq int, uri, body string) (string, error) {
-	a.send(d, method, cseq, uri, body)
+func (a *agent) ask(ctx context.Context, d *dialog, r request) (string, error) {
+	a.send(d, r)
 	again := time.NewTicker(500 * time.Millisecond)
 	defer again.Stop()
 	deadline := time.NewTimer(20 * time.Second)
@@ -206,10 +213,10 @@ func (a *agent) ask(ctx context.Context, d *dialog, method string, cseq int, uri
 			}
 		case <-again.C:
 			if !provisional {
-				a.send(d, method, cseq, uri, body)
+				a.send(d, r)
 			}
 		case <-deadline.C:
-			return "", fmt.Errorf("no answer to %s within 20 s", method)
+			return "", fmt.Errorf("no answer to %s within 20 s", r.method)
 		case <-ctx.Done():
 			return "", ctx.Err()
 		}
