@@ -23,6 +23,7 @@ type Options struct {
 	IP        netip.Addr // address to bind and to write into SDP
 	Low, High uint16     // RTP on even ports, RTCP on the odd one above (RFC 3550 section 11)
 	Loops     int        // 0: one per usable core
+	Busy      float64    // share of a loop's time above which Admit refuses; 0: 0.75
 }
 
 // Engine owns the media loops of this node. Its methods may be called from any goroutine.
@@ -46,6 +47,13 @@ func Open(o Options) (*Engine, error) {
 	if o.Loops < 0 {
 		return nil, fault.New(fault.Invalid, "MEDIA_LOOPS_INVALID", "%d media loops: use 0 for one per core, or a positive number", o.Loops)
 	}
+	busy := o.Busy
+	if busy == 0 {
+		busy = busyLimit
+	}
+	if !(busy > 0 && busy <= 1) {
+		return nil, fault.New(fault.Invalid, "MEDIA_BUSY_INVALID", "media loops cannot be busy for a share of %v: use a number above 0 and at most 1", o.Busy)
+	}
 	ports, err := udp.NewPorts(o.Low, o.High)
 	if err != nil {
 		return nil, err
@@ -60,7 +68,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	for range n {
-		e.loops = append(e.loops, newLoop(clock))
+		e.loops = append(e.loops, newLoop(clock, busy))
 	}
 	return e, nil
 }

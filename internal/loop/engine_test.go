@@ -27,12 +27,14 @@ func TestOpenRefuses(t *testing.T) {
 		{"no pair", Options{IP: loopback, Low: 20001, High: 20002}, "MEDIA_PORTS_INVALID"},
 		{"reversed", Options{IP: loopback, Low: 20010, High: 20000}, "MEDIA_PORTS_INVALID"},
 		{"loops", Options{IP: loopback, Low: 20000, High: 20010, Loops: -1}, "MEDIA_LOOPS_INVALID"},
+		{"busy below", Options{IP: loopback, Low: 20000, High: 20010, Busy: -0.1}, "MEDIA_BUSY_INVALID"},
+		{"busy above", Options{IP: loopback, Low: 20000, High: 20010, Busy: 1.1}, "MEDIA_BUSY_INVALID"},
 	} {
 		if _, err := Open(c.o); fault.ReasonOf(err) != c.reason {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if e, err := Open(Options{IP: loopback, Low: 65533, High: 65535}); err != nil || e.ports.Len() != 1 || len(e.loops) == 0 {
+	if e, err := Open(Options{IP: loopback, Low: 65533, High: 65535}); err != nil || e.ports.Len() != 1 || len(e.loops) == 0 || e.loops[0].load.limit != 0.75 {
 		t.Errorf("the highest pair: %v", err)
 	}
 }
@@ -215,7 +217,7 @@ func wait(t *testing.T, c <-chan error) error {
 
 // TestQueueFull has nobody's command dropped.
 func TestQueueFull(t *testing.T) {
-	l := newLoop(clock{begin: time.Now()})
+	l := newLoop(clock{begin: time.Now()}, busyLimit)
 	n := 0
 	posted := make(chan struct{})
 	go func() {
@@ -276,6 +278,16 @@ func TestAdmit(t *testing.T) {
 	busy(e.loops[1], 0.1, time.Millisecond)
 	if err := e.Admit(); err != nil {
 		t.Errorf("recovered: %v", err)
+	}
+	busy(e.loops[1], 0.93, 0)
+	for _, limit := range []float64{0.5, 0.9, 0.95, 1} {
+		e.loops[1].load.limit = limit
+		if err := e.Admit(); (err == nil) != (limit > 0.93) {
+			t.Errorf("93 %% busy, limit %v: %v", limit, err)
+		}
+		if got := e.loops[1].load.full(); got != (limit <= 0.9) {
+			t.Errorf("93 %% busy, limit %v: full is %v", limit, got)
+		}
 	}
 }
 

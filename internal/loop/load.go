@@ -10,8 +10,8 @@ import (
 
 // Limits of load. Busy is the share of wall time that a loop spends on its slots, so what others take from the core counts too.
 const (
-	busyLimit = 0.75                  // no new session when the least loaded loop would exceed it
-	fullLimit = 0.90                  // no new port on a loop that exceeds it
+	busyLimit = 0.75                  // Options.Busy when that is not given
+	fullLimit = 0.90                  // no new port on a loop that exceeds it and Options.Busy
 	lateLimit = 20 * time.Millisecond // nor while slots begin so late on average
 	lateClamp = 100 * time.Millisecond
 	memory    = 1.0 / 200 // weight of a slot in the averages: about a second
@@ -26,6 +26,7 @@ const (
 
 // load is how busy a loop is. The thread writes, anyone reads.
 type load struct {
+	limit      float64       // Options.Busy
 	busy, late atomic.Uint64 // float64 bits: share, seconds
 	legs       atomic.Int64  // in rooms
 	lateness   histogram     // the thread's, shown by publish
@@ -61,7 +62,7 @@ func (a *load) tardy() bool {
 }
 
 // full reports whether the loop has no time for one more port.
-func (a *load) full() bool { return a.share() > fullLimit || a.tardy() }
+func (a *load) full() bool { return a.share() > max(fullLimit, a.limit) || a.tardy() }
 
 // cost estimates a session's share.
 func (a *load) cost() float64 {
@@ -73,7 +74,7 @@ func (a *load) cost() float64 {
 }
 
 // Admit refuses with fault.Unavailable, reason OVERLOADED, while the loops could not take another session without being late:
-// when even the least loaded would spend more than three quarters of its time, counting sessions that are bound but in no room
+// when even the least loaded would spend more of its time than Options.Busy, counting sessions that are bound but in no room
 // yet, or when slots begin more than 20 ms late on average.
 func (e *Engine) Admit() error {
 	inRooms := 0
@@ -83,7 +84,7 @@ func (e *Engine) Admit() error {
 	pending := max(e.counted()-inRooms, 0)
 	for _, l := range e.loops {
 		expected := l.load.share() + l.load.cost()*float64(pending/len(e.loops)+1)
-		if expected <= busyLimit && !l.load.tardy() {
+		if expected <= l.load.limit && !l.load.tardy() {
 			return nil
 		}
 	}

@@ -59,9 +59,9 @@ const initialRate = 8000
 // highestRate is the highest that a room mixes at.
 const highestRate = 48000
 
-func newLoop(c clock) *loop {
+func newLoop(c clock, busy float64) *loop {
 	return &loop{
-		clock: c,
+		clock: c, load: load{limit: busy},
 		queue: make(chan command, queueLength), dead: make(chan struct{}),
 		in: make([]byte, udp.MaxPacket), out: make([]byte, 0, udp.MaxPacket), scratch: make([]int16, highestRate/50),
 	}
