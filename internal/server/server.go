@@ -94,7 +94,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high}); err != nil {
+	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high, Busy: p.c.Limits.MediaBusy}); err != nil {
 		return "", fmt.Errorf("media: %w", err)
 	}
 	r := p.c.Room
