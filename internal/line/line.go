@@ -1,12 +1,25 @@
 // Package line runs live calls: one goroutine per call joins a signalling dialog, a media session, and (by route) a seat in a room; whichever
-// ends first ends the others. It owns the call's record and its events. Doors bring dialogs; line never calls a door but through Dialog.
+// ends first ends the others. It owns the call's record and its events. Doors bring dialogs and lend the goroutine; line never calls a door
+// but through Dialog, and starts no goroutine that lives on.
 package line
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
 
 	"parley/internal/call"
+	"parley/internal/codec"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/room"
+	"parley/internal/sdp"
+	"parley/internal/store"
 )
 
 // Dialog is the signalling handle of one call, as a door provides it. Methods are called from the line's goroutine.
@@ -37,24 +50,124 @@ type Invite struct {
 	Peer                netip.AddrPort
 }
 
+// Options of an Exchange. Zero durations mean the defaults named here.
+type Options struct {
+	Store          store.Store
+	Rooms          *room.Host
+	Media          Media // Engine(loop) in a server
+	Log            *slog.Logger
+	Codecs         []sdp.Codec // what is offered and accepted, in our order; nil: everything that we have
+	AllowAnonymous bool        // calls without authentication enter any conference by its id or alias, not just by a direct hash
+	MaxCalls       int         // at once; 0: as many as the media loops carry
+
+	ConnectAfter time.Duration // when a confirmed call counts as connected although no packet has come; 1 s
+	WriteTimeout time.Duration // longest wait for one write; 5 s
+	StopTimeout  time.Duration // longest time to write down the end of a call at a stop; 5 s
+}
+
 // Exchange owns the lines of this node. Its methods may be called from any goroutine.
-type Exchange struct{}
+type Exchange struct {
+	o       Options
+	guesses guesses
+
+	mu    sync.Mutex // guards lines
+	lines map[call.ID]*Line
+}
+
+// New makes an Exchange.
+func New(o Options) *Exchange {
+	o.Log = cmp.Or(o.Log, slog.Default())
+	o.ConnectAfter = cmp.Or(o.ConnectAfter, time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 5*time.Second)
+	o.StopTimeout = cmp.Or(o.StopTimeout, 5*time.Second)
+	if o.Codecs == nil {
+		for _, f := range codec.Formats {
+			o.Codecs = append(o.Codecs, sdp.Codec{
+				Name: f.Name, PayloadType: f.PayloadType, ClockRate: f.ClockRate, Channels: f.Channels, Fmtp: f.Fmtp,
+			})
+		}
+	}
+	return &Exchange{o: o, lines: map[call.ID]*Line{}}
+}
+
+// Live returns how many calls there are.
+func (x *Exchange) Live() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.lines)
+}
 
 // Accept routes the invite (conference UUID, conference:<uuid>, direct.<hash>, dial-in alias) and makes the call's record. A refusal is a fault: NotFound, Unauthenticated (the
-// door should challenge), Denied, Conflict, Exhausted, Unavailable; nothing has been written then.
-func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, error) { panic("skeleton") }
+// door should challenge), Denied, Conflict, Exhausted, Unavailable; nothing has been written then. What it returns holds media ports
+// until its Run has returned: every Line needs its Run.
+func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, error) {
+	if err := x.o.Media.Admit(); err != nil {
+		return nil, err
+	}
+	c, err := x.route(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	l := &Line{
+		x: x, d: d, in: in, conference: c.ID, customer: c.CustomerID, record: newRecord(x.o.Store, string(c.ID)),
+		asks: make(chan func()), hang: make(chan struct{}), over: make(chan struct{}), finished: make(chan struct{}),
+	}
+	id := call.ID(uuid.NewString())
+	if err := x.enlist(id, l); err != nil {
+		return nil, err
+	}
+	if err := l.open(ctx, id); err != nil {
+		l.close()
+		x.strike(id)
+		return nil, err
+	}
+	x.o.Log.Info("call accepted", "call", id, "conference", c.ID, "peer", in.Peer)
+	return l, nil
+}
 
-// Line is one live call.
-type Line struct{}
+func (x *Exchange) enlist(id call.ID, l *Line) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.o.MaxCalls > 0 && len(x.lines) >= x.o.MaxCalls {
+		return fault.New(fault.Unavailable, "OVERLOADED", "the server has as many calls as it takes (%d); try again later", x.o.MaxCalls)
+	}
+	x.lines[id] = l
+	return nil
+}
 
-// Run walks the call to its end: answer, seat, wait, clean up. It returns when everything is written. The door calls it in the dialog's goroutine.
-func (l *Line) Run(ctx context.Context) error { panic("skeleton") }
+func (x *Exchange) strike(id call.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.lines, id)
+}
 
-// Offer answers a re-INVITE or UPDATE with SDP. nil asks for an offer of ours (re-INVITE without SDP).
-func (l *Line) Offer(ctx context.Context, offer []byte) (answer []byte, err error) { panic("skeleton") }
+func (x *Exchange) line(id call.ID) *Line {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.lines[id]
+}
 
-// Answered takes the peer's answer to an offer of ours (in ACK).
-func (l *Line) Answered(ctx context.Context, answer []byte) error { panic("skeleton") }
+// Line is one live call. Run is called once; the other methods may be called from any goroutine.
+type Line struct {
+	x          *Exchange
+	d          Dialog
+	in         Invite
+	conference conference.ID
+	customer   string // the conference's
 
-// Digit reports a key that came by SIP INFO.
-func (l *Line) Digit(ctx context.Context, digit string) { panic("skeleton") }
+	asks     chan func()   // what has to run in the line's goroutine; unbuffered
+	hang     chan struct{} // closed when somebody wants the call to end
+	hangOnce sync.Once
+	over     chan struct{} // closed when no more asks are taken
+	finished chan struct{} // closed when Run is about to return
+
+	// What follows belongs to the goroutine of Run.
+	record  *record
+	session Session
+	sdp     *sdp.Session
+	body    []byte    // our answer to the invite's offer
+	media   sdp.Media // as agreed, zero before
+	seat    *room.Seat
+	want    leg // what signalling says of the participant
+	told    leg // what its seat knows of that
+}

@@ -1,0 +1,75 @@
+package line
+
+import (
+	"context"
+
+	"parley/internal/fault"
+	"parley/internal/sdp"
+)
+
+// Offer answers a re-INVITE or UPDATE with SDP. nil asks for an offer of ours (re-INVITE without SDP). An offer that is
+// refused changes nothing.
+func (l *Line) Offer(ctx context.Context, offer []byte) (answer []byte, err error) {
+	asked := l.ask(ctx, func() {
+		if offer == nil {
+			answer = l.sdp.Offer()
+			return
+		}
+		var m sdp.Media
+		if answer, m, err = l.sdp.Answer(offer); err == nil {
+			err = l.adopt(m)
+		}
+		if err != nil {
+			answer = nil
+			return
+		}
+		l.tell(ctx)
+	})
+	if asked != nil {
+		return nil, asked
+	}
+	return answer, err
+}
+
+// Answered takes the peer's answer to an offer of ours (in ACK).
+func (l *Line) Answered(ctx context.Context, answer []byte) (err error) {
+	if asked := l.ask(ctx, func() { err = l.answered(ctx, answer) }); asked != nil {
+		return asked
+	}
+	return err
+}
+
+// Digit reports a key that came by SIP INFO.
+func (l *Line) Digit(ctx context.Context, digit string) {
+	_ = l.ask(ctx, func() {
+		if err := l.seat.Digit(ctx, digit); err != nil {
+			l.x.o.Log.Warn("key not taken", "call", l.record.call.ID, "error", err)
+		}
+	})
+}
+
+func (l *Line) answered(ctx context.Context, answer []byte) error {
+	m, err := l.sdp.Accept(answer)
+	if err != nil {
+		return err
+	}
+	if err := l.adopt(m); err != nil {
+		return err
+	}
+	l.tell(ctx)
+	return nil
+}
+
+// ask runs f in the line's goroutine, once the call is answered, and waits for it.
+func (l *Line) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case l.asks <- func() { defer close(done); f() }:
+		<-done
+		return nil
+	case <-l.over:
+		return fault.New(fault.Conflict, "CALL_ENDED", "the call is over")
+	case <-ctx.Done():
+		return fault.New(fault.Unavailable, "CALL_BUSY", "the call did not answer in time; try again")
+	}
+}

@@ -1,0 +1,144 @@
+package line
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/loop"
+	"parley/internal/sdp"
+)
+
+// Media is what lines need of the media loop. It exists so that tests run without sockets; the loop's is Engine.
+type Media interface {
+	Admit() error
+	NewSession() (Session, error)
+}
+
+// Session is a media transport; its methods promise what those of loop.Session promise.
+type Session interface {
+	Local() netip.AddrPort
+	Apply(m sdp.Media) error
+	Stats() loop.Stats
+	Close()
+	// Handle is what a room takes.
+	Handle() *loop.Session
+}
+
+// Engine gives lines their sessions from a media engine.
+func Engine(e *loop.Engine) Media { return engine{e} }
+
+type engine struct{ *loop.Engine }
+
+// NewSession implements Media.
+func (e engine) NewSession() (Session, error) {
+	s, err := e.Engine.NewSession()
+	if err != nil {
+		return nil, err // not s: a nil *loop.Session would make a Session that is not nil
+	}
+	return session{s}, nil
+}
+
+type session struct{ *loop.Session }
+
+// Handle implements Session.
+func (s session) Handle() *loop.Session { return s.Session }
+
+// open binds the media ports, answers the offer as far as that goes without the caller, and writes the call's record.
+func (l *Line) open(ctx context.Context, id call.ID) (err error) {
+	if l.session, err = l.x.o.Media.NewSession(); err != nil {
+		return err
+	}
+	local := l.session.Local()
+	l.sdp = sdp.New(local, netip.AddrPortFrom(local.Addr(), local.Port()+1), rand.Uint64()>>2, l.x.o.Codecs)
+	if l.in.Offer != nil {
+		var m sdp.Media
+		if l.body, m, err = l.sdp.Answer(l.in.Offer); err != nil {
+			return err
+		}
+		l.agreed(m)
+	}
+	return l.record.write(ctx, call.Incoming{
+		At: time.Now(), ID: id, CustomerID: l.customer, Type: call.ForConference,
+		Source: l.in.Source, Destination: l.in.Destination, SIPCallID: l.in.SIPCallID,
+	})
+}
+
+// close gives the media ports back.
+func (l *Line) close() {
+	if l.session != nil {
+		l.session.Close()
+	}
+}
+
+// leg is what signalling knows of a participant.
+type leg struct {
+	held   bool
+	silent bool // sends no media by agreement
+	media  conference.Media
+}
+
+// agreed notes what offer and answer have led to.
+func (l *Line) agreed(m sdp.Media) {
+	l.media = m
+	l.want = leg{
+		held:   held(m),
+		silent: !m.Direction.Receives(),
+		media:  conference.Media{Kind: "sip", Codec: m.Codec.Name, Address: masked(m.Remote.Addr())},
+	}
+}
+
+// held reports whether the peer has put us on hold: it does not want to hear us (RFC 3264 section 8.4), or has no address to be heard at.
+func held(m sdp.Media) bool {
+	return !m.Direction.Sends() || !m.Remote.IsValid() || m.Remote.Addr().IsUnspecified()
+}
+
+// masked shows which network an address is in, not which host.
+func masked(ip netip.Addr) string {
+	ip = ip.Unmap()
+	switch {
+	case !ip.IsValid() || ip.IsUnspecified():
+		return ""
+	case ip.Is4():
+		b := ip.As4()
+		return fmt.Sprintf("%d.%d.%d.*", b[0], b[1], b[2])
+	}
+	p, _ := ip.Prefix(48)
+	return strings.TrimSuffix(p.Addr().String(), "::") + "::*"
+}
+
+// adopt makes the media session follow an agreement.
+func (l *Line) adopt(m sdp.Media) error {
+	if err := l.session.Apply(m); err != nil {
+		return fmt.Errorf("apply media: %w", err)
+	}
+	l.agreed(m)
+	return nil
+}
+
+// tell makes the seat follow what signalling says. What cannot be written is told again later.
+func (l *Line) tell(ctx context.Context) {
+	if l.seat == nil || l.want == l.told {
+		return
+	}
+	l.seat.ExpectMedia(!l.want.silent)
+	var p conference.ParticipantPatch
+	if l.want.held != l.told.held {
+		p.Held = &l.want.held
+	}
+	if l.want.media != l.told.media {
+		p.Media = &l.want.media
+	}
+	if p != (conference.ParticipantPatch{}) {
+		if err := l.seat.Set(ctx, p); retriable(err) {
+			l.x.o.Log.Warn("cannot write hold or codec; trying again", "call", l.record.call.ID, "error", err)
+			return
+		}
+	}
+	l.told = l.want
+}
