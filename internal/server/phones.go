@@ -1,11 +1,9 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 
-	"parley/internal/line"
 	"parley/internal/sip"
 	"parley/internal/sip/digest"
 	"parley/internal/sip/registrar"
@@ -20,24 +18,12 @@ func (p *parts) openPhones() (err error) {
 		Lookup:    registrar.Stored(p.store),
 	})
 	p.phones, err = sip.Open(sip.Options{
-		Addr: p.c.SIP, Exchange: exchange{p.lines}, Log: p.log,
+		Addr: p.c.SIP, Exchange: sip.Lines(p.lines), Log: p.log,
 		Check: sanity.Check, Authenticate: p.registrar.Authenticate, Register: p.registrar.Register,
 		Timing: sip.Timing{SessionExpires: s.Expires, MinSE: s.MinExpires},
-		Limits: sip.Limits{Dialogs: p.c.Limits.Calls, InviteRate: p.c.Limits.InviteRate},
+		Limits: sip.Limits{InviteRate: p.c.Limits.InviteRate},
 	})
 	return err
-}
-
-// exchange lets the SIP door hold lines without knowing their type.
-type exchange struct{ *line.Exchange }
-
-// Accept implements sip.Exchange.
-func (x exchange) Accept(ctx context.Context, in line.Invite, d line.Dialog) (sip.Line, error) {
-	l, err := x.Exchange.Accept(ctx, in, d)
-	if err != nil {
-		return nil, err // not l: a nil *line.Line would make a Line that is not nil
-	}
-	return l, nil
 }
 
 // samples are the figures of all parts at a scrape.

@@ -105,7 +105,9 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 			MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
 		},
 	})
-	p.lines = line.New(line.Options{Store: p.store, Rooms: p.rooms, Engine: p.engine, Log: p.log, AllowAnonymous: p.c.Dev})
+	p.lines = line.New(line.Options{
+		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Log: p.log, AllowAnonymous: p.c.Dev, MaxCalls: p.c.Limits.Calls,
+	})
 	if err := p.openPhones(); err != nil {
 		return "", err
 	}
@@ -165,7 +167,6 @@ func (p *parts) listen() (web, admin net.Listener, err error) {
 func (p *parts) start(run *stack, web, admin net.Listener) {
 	run.start("media", p.engine.Run)
 	run.start("rooms", p.rooms.Run)
-	run.start("lines", p.lines.Run)
 	mux := http.NewServeMux()
 	mux.Handle("/", p.door)
 	ops := mux
