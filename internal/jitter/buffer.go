@@ -5,14 +5,20 @@ import "time"
 // Slots is how many packets a Buffer holds: 1.28 s of packets of 20 ms.
 const Slots = 64
 
-// frame is the time for which the codec conceals or waits at a time.
-const frame = 20 * time.Millisecond
+const (
+	frame           = 20 * time.Millisecond  // the time for which the caller conceals or waits at a time
+	longest         = 120 * time.Millisecond // of audio in one packet
+	bridged         = 300 * time.Millisecond // after that long without a packet the sender has stopped: nothing is to be concealed
+	farAhead        = 3000                   // packets: a minute. What is further away belongs to another stream (RFC 3550 appendix A.1)
+	straysToRestart = 3
+)
 
 // Config of a Buffer; zero values mean the defaults.
 type Config struct {
 	ClockRate  int           // RTP clock in Hz; 8000
 	PayloadMax int           // longest payload in bytes that is kept; 640
 	MaxDelay   time.Duration // longest time that a packet waits; 200 ms
+	Redundant  bool          // packets repeat what the one before held: where there is loss, they wait for their followers
 }
 
 // Verdict says what became of a pushed packet.
@@ -24,6 +30,7 @@ const (
 	Late              // its turn has passed
 	Duplicate         // it is or was here already
 	TooLong           // its payload is over PayloadMax
+	Stray             // its number is far from all others, and not yet confirmed by its followers
 	Restarted         // accepted, as the first of a new stream: the sequence number jumped
 )
 
@@ -33,7 +40,7 @@ type Kind uint8
 // The kinds of Pop.
 const (
 	Packet Kind = iota // Due.Payload is to be decoded
-	Lost               // one packet is missing; Due.Next is the payload after it, for its redundancy, or nil
+	Lost               // a packet is missing: Due.Length is to be made up
 	Wait               // nothing is due: not started, silence that the sender does not send, or an underrun
 )
 
@@ -41,8 +48,10 @@ const (
 type Due struct {
 	Kind     Kind
 	Payload  []byte
-	Next     []byte
-	Underrun bool // Wait in the middle of a stream: conceal
+	Next     []byte        // with Lost: the payload that follows right after, for its redundancy, or nil
+	Length   time.Duration // with Lost: 10 or 20 ms
+	Underrun bool          // with Wait: in the middle of a stream, conceal
+	GivenUp  int           // packets that were given up since the last Due
 }
 
 // slot holds one packet.
@@ -61,10 +70,12 @@ type Buffer struct {
 	slots    [Slots]slot
 	payloads []byte
 	begun    bool
-	next     int64  // sequence number that is due
-	highest  int64  // received so far
-	stamp    uint32 // timestamp that is due
-	idle     time.Duration
+	next     int64         // sequence number that is due
+	highest  int64         // received so far
+	stamp    uint32        // timestamp that is due
+	idle     time.Duration // what was made up or left silent since the last packet, beyond stamp
+	strays   int           // in a row
+	stray    uint16        // the last of them
 	steer    steering
 }
 
@@ -89,14 +100,23 @@ func (b *Buffer) Reset() {
 	for i := range b.slots {
 		b.slots[i] = slot{seq: -1}
 	}
-	b.begun, b.idle = false, 0
+	b.begun, b.idle, b.strays = false, 0, 0
 	b.steer.restart()
+}
+
+// SetClock says at which rate in Hz timestamps count from now on. Another rate than before makes another stream.
+func (b *Buffer) SetClock(rate int) {
+	if rate != b.c.ClockRate && rate > 0 {
+		b.c.ClockRate = rate
+		b.Reset()
+	}
 }
 
 // Delay returns how long the last packet waited.
 func (b *Buffer) Delay() time.Duration { return b.steer.last }
 
-// Push takes a packet that came at now. It copies the payload.
+// Push takes a packet that came at now. It copies the payload. An empty one holds the place of its number and takes no time: so the packets of
+// a stream that are no audio pass.
 func (b *Buffer) Push(seq uint16, stamp uint32, payload []byte, now time.Duration) Verdict {
 	if len(payload) > b.c.PayloadMax {
 		return TooLong
@@ -113,15 +133,20 @@ func (b *Buffer) Push(seq uint16, stamp uint32, payload []byte, now time.Duratio
 			return Late
 		}
 		b.next = ext // an earlier one came after a later one, before the start
-	case ext < b.next:
-		if b.next-ext < 3000 {
+	case ext < b.next && b.next-ext <= Slots:
+		if len(payload) > 0 {
 			b.steer.late(b.tardiness(stamp))
-			return Late
+		}
+		return Late
+	case ext < b.next || ext-b.next > farAhead:
+		if !b.confirmed(seq) {
+			return Stray
 		}
 		verdict = b.restart(ext)
 	case ext >= b.next+Slots:
-		verdict = b.jump(ext)
+		b.jump(ext)
 	}
+	b.strays = 0
 	s := &b.slots[ext&(Slots-1)]
 	*s = slot{seq: ext, stamp: stamp, arrived: now, length: len(payload), full: true}
 	copy(b.payload(ext), payload)
@@ -146,11 +171,19 @@ func (b *Buffer) holds() bool {
 	return false
 }
 
-// jump makes room for a packet that is too far ahead: a long loss moves the buffer on, a new stream restarts it.
-func (b *Buffer) jump(ext int64) Verdict {
-	if ext-b.next > 3000 {
-		return b.restart(ext)
+// confirmed reports whether seq is one of a row: one packet with a wrong number must not end a good stream (RFC 3550 appendix A.1).
+func (b *Buffer) confirmed(seq uint16) bool {
+	if b.strays > 0 && seq == b.stray+1 {
+		b.strays++
+	} else {
+		b.strays = 1
 	}
+	b.stray = seq
+	return b.strays >= straysToRestart
+}
+
+// jump moves the buffer on to a packet that is too far ahead for it, as after a long loss.
+func (b *Buffer) jump(ext int64) {
 	b.next = ext - Slots/2
 	for i := range b.slots {
 		if b.slots[i].seq < b.next {
@@ -161,7 +194,6 @@ func (b *Buffer) jump(ext int64) Verdict {
 		b.next = ext
 	}
 	b.begun, b.idle = false, 0
-	return Accepted
 }
 
 func (b *Buffer) any() bool {
@@ -208,24 +240,29 @@ func (b *Buffer) Pop(now time.Duration, silent bool) Due {
 	if n := b.steer.leaveOut(now, silent, b.c.MaxDelay, b.waiting(now)); n > 0 {
 		b.skip(n)
 	}
-	s := &b.slots[b.next&(Slots-1)]
-	if s.full && s.seq == b.next {
-		return b.take(s, now)
+	missing := 0
+	for ext := b.next; ext <= b.highest; ext++ {
+		switch s := b.here(ext); {
+		case s == nil:
+			missing++
+		case s.length == 0 && missing == 0:
+			s.full = false
+			b.next++
+		case s.length > 0 && missing == 0:
+			return b.take(s, now)
+		case s.length > 0:
+			return b.lose(s, missing, now)
+		}
 	}
-	if b.highest > b.next && b.any() {
-		return b.lose(now)
-	}
-	if b.steer.underrun(); b.idle > 2*time.Second {
-		return Due{Kind: Wait} // the sender has stopped sending: no concealment can bridge that
-	}
-	return Due{Kind: Wait, Underrun: true}
+	b.steer.underrun()
+	return Due{Kind: Wait, Underrun: b.idle < bridged}
 }
 
 // start begins with the earliest packet, once it has waited as long as packets must.
 func (b *Buffer) start(now time.Duration) bool {
 	var first *slot
 	for i := range b.slots {
-		if s := &b.slots[i]; s.full && (first == nil || s.seq < first.seq) {
+		if s := &b.slots[i]; s.full && s.length > 0 && (first == nil || s.seq < first.seq) {
 			first = s
 		}
 	}
@@ -236,11 +273,22 @@ func (b *Buffer) start(now time.Duration) bool {
 	return true
 }
 
+// here returns the slot of a packet that is in the buffer, else nil.
+func (b *Buffer) here(ext int64) *slot {
+	if s := &b.slots[ext&(Slots-1)]; s.full && s.seq == ext {
+		return s
+	}
+	return nil
+}
+
 // take plays a packet. After a silence that was not sent, timestamps jump: then it waits as packets must at a start.
 func (b *Buffer) take(s *slot, now time.Duration) Due {
 	gap := b.span(s.stamp - b.stamp)
 	if gap > b.idle && gap < 10*time.Second && now-s.arrived < b.steer.need {
 		return Due{Kind: Wait}
+	}
+	if b.idle > 0 && gap >= 0 && gap < frame/2 {
+		b.steer.overdue()
 	}
 	b.stamp, b.idle = s.stamp, 0
 	b.steer.waited(now, now-s.arrived)
@@ -249,18 +297,47 @@ func (b *Buffer) take(s *slot, now time.Duration) Due {
 	return Due{Kind: Packet, Payload: b.payload(s.seq)[:s.length]}
 }
 
-// lose gives up a packet that is missing while a later one is here.
-func (b *Buffer) lose(now time.Duration) Due {
-	due := Due{Kind: Lost}
-	b.next++
-	if s := &b.slots[b.next&(Slots-1)]; s.full && s.seq == b.next {
-		if gap := b.span(s.stamp - b.stamp); gap > 10*time.Second || gap < 0 {
-			b.stamp = s.stamp
+// lose deals with the packets that are missing before one that is here. What was made up while waiting for them counts for their time;
+// what is left of it is to be concealed now, in steps of one frame.
+func (b *Buffer) lose(after *slot, missing int, now time.Duration) Due {
+	gap := b.span(after.stamp - b.stamp)
+	left := gap - b.idle
+	if left <= 0 || gap > time.Duration(missing)*longest {
+		if b.c.Redundant && missing == 1 && b.idle == frame {
+			b.steer.late(frame) // its follower could have mended it, but was not here yet
 		}
-		due.Next = b.payload(s.seq)[:s.length]
-		b.steer.waited(now, now-s.arrived)
+		b.next = after.seq
+		due := b.take(after, now)
+		due.GivenUp = missing
+		return due
 	}
+	due := Due{Kind: Lost, Length: frame}
+	if left <= frame/2 {
+		due.Length = frame / 2
+	}
+	switch {
+	case left > due.Length:
+		due.GivenUp = missing * int(due.Length) / int(left)
+		b.pass(due.GivenUp)
+	case due.Length == frame:
+		due.Next = b.payload(after.seq)[:after.length]
+		fallthrough
+	default:
+		due.GivenUp = missing
+		b.next = after.seq
+	}
+	b.steer.waited(now, now-after.arrived)
 	return due
+}
+
+// pass gives up the next n packets that are missing.
+func (b *Buffer) pass(n int) {
+	for n > 0 {
+		if b.here(b.next) == nil {
+			n--
+		}
+		b.next++
+	}
 }
 
 // Played tells how much time the last Due took: a packet's length as decoded, or what was concealed or left silent.
@@ -276,7 +353,7 @@ func (b *Buffer) Played(kind Kind, d time.Duration) {
 
 // waiting is how long the packet that is due has been here, 0 when it is not here.
 func (b *Buffer) waiting(now time.Duration) time.Duration {
-	if s := &b.slots[b.next&(Slots-1)]; s.full && s.seq == b.next {
+	if s := b.here(b.next); s != nil {
 		return now - s.arrived
 	}
 	return 0
@@ -285,8 +362,8 @@ func (b *Buffer) waiting(now time.Duration) time.Duration {
 // skip leaves out n packets, as long as they are here and followed by another.
 func (b *Buffer) skip(n int) {
 	for range n {
-		s, after := &b.slots[b.next&(Slots-1)], &b.slots[(b.next+1)&(Slots-1)]
-		if !s.full || s.seq != b.next || !after.full || after.seq != b.next+1 {
+		s, after := b.here(b.next), b.here(b.next+1)
+		if s == nil || after == nil {
 			return
 		}
 		s.full = false

@@ -8,25 +8,30 @@ const (
 	patience  = time.Second            // how long it may be too long before a frame that is not silent is left out
 	tolerance = 25 * time.Millisecond  // a tick and a little: what the phase between arrivals and ticks may cost
 	forget    = 2 * time.Second        // what was needed fades by a tenth this often
+	memory    = 15 * time.Second       // overdue packets further apart have nothing to do with each other
 )
 
 // steering decides how long packets wait. need is what the network has shown to be necessary: it rises at once with a packet that came too late
-// and fades slowly. When the shortest wait of a window is longer than need and the tolerance, packets wait for nothing.
+// to be played, with the second one that was waited for, and fades slowly. When the shortest wait of a window is longer than need and the tolerance, packets wait for nothing.
 type steering struct {
 	need     time.Duration // shortest wait that packets should have
 	last     time.Duration // wait of the last packet
 	shortest time.Duration // wait in this window
+	longest  time.Duration // wait in this window
 	began    time.Duration // of this window
 	counted  int           // packets in this window
 	excess   time.Duration // of the last whole window
 	since    time.Duration // since when there is an excess; 0: there is none
 	left     time.Duration // when a frame was last left out
 	faded    time.Duration
-	grow     bool // a frame is to be put in: packets wait too little
+	held     bool          // packets were overdue
+	spike    time.Duration // the wait that would have been needed then, of the last time
+	spiked   time.Duration // when that was
+	grow     bool          // a frame is to be put in: packets wait too little
 }
 
 func (s *steering) restart() {
-	s.counted, s.excess, s.since, s.grow = 0, 0, 0, false
+	s.counted, s.excess, s.since, s.grow, s.held = 0, 0, 0, false, false
 }
 
 // late raises need by a packet that missed its turn by d.
@@ -36,6 +41,18 @@ func (s *steering) late(d time.Duration) {
 	s.grow = s.last < s.need
 }
 
+// overdue notes that packets came when others had been made up in their place: from now on they wait that much longer.
+func (s *steering) overdue() { s.held = true }
+
+// learn takes the wait of punctual packets after some were overdue: it is what was needed. Once can be a stall; twice within some seconds
+// is how this network is.
+func (s *steering) learn(now, wait time.Duration) {
+	if s.spike > 0 && now-s.spiked < memory {
+		s.need = min(max(s.need, min(wait, s.spike)), 150*time.Millisecond)
+	}
+	s.spike, s.spiked, s.held = wait, now, false
+}
+
 // underrun ends a window: its waits say nothing of what follows.
 func (s *steering) underrun() { s.counted = 0 }
 
@@ -43,15 +60,18 @@ func (s *steering) underrun() { s.counted = 0 }
 func (s *steering) waited(now, wait time.Duration) {
 	s.last = wait
 	if s.counted == 0 {
-		s.began, s.shortest = now, wait
+		s.began, s.shortest, s.longest = now, wait, wait
 	}
 	s.counted++
-	s.shortest = min(s.shortest, wait)
+	s.shortest, s.longest = min(s.shortest, wait), max(s.longest, wait)
 	if now-s.faded > forget {
 		s.need, s.faded = s.need*9/10, now
 	}
 	if now-s.began < window {
 		return
+	}
+	if s.held {
+		s.learn(now, s.longest)
 	}
 	s.excess = s.shortest - s.need - tolerance
 	switch {

@@ -15,11 +15,10 @@ type receiver struct {
 	base, highest  int64
 	received       uint64
 	jitter         float64 // in timestamp units
-	transit        int64
-	clock          int
+	transit        uint32
+	clock          int // of transit and jitter; 0: no packet yet
 	expectedBefore int64
 	receivedBefore uint64
-	lossPercent    float64
 	remoteLoss     float64
 	rtt            time.Duration
 	reportMiddle   uint32 // middle bits of the NTP time of the peer's last report
@@ -39,27 +38,35 @@ func (r *receiver) stream(h header, now time.Duration) bool {
 		}
 		r.changed = true
 	}
-	loss, remote, rtt := r.lossPercent, r.remoteLoss, r.rtt
 	r.switched, r.any, r.ssrc = now, true, h.ssrc
-	r.base, r.highest = int64(h.seq), int64(h.seq)-1
-	r.received, r.receivedBefore, r.expectedBefore, r.transit = 0, 0, 0, 0
-	r.lossPercent, r.remoteLoss, r.rtt = loss, remote, rtt
+	r.restart(h)
 	return true
 }
 
-// measure counts a packet and updates the interarrival jitter (appendix A.8).
-func (r *receiver) measure(h header, now time.Duration, clock int) {
-	r.clock = clock
-	ext := r.highest + int64(int16(h.seq-uint16(r.highest)))
-	r.highest = max(r.highest, ext)
+// restart begins to count with the packet.
+func (r *receiver) restart(h header) {
+	r.base, r.highest = int64(h.seq), int64(h.seq)-1
+	r.received, r.receivedBefore, r.expectedBefore = 0, 0, 0
+	r.clock = 0
+}
+
+// count counts a packet.
+func (r *receiver) count(h header) {
+	r.highest = max(r.highest, r.highest+int64(int16(h.seq-uint16(r.highest))))
 	r.received++
+}
+
+// measure updates the interarrival jitter (appendix A.8) by a packet of audio.
+func (r *receiver) measure(h header, now time.Duration, clock int) {
 	arrival := int64(now) / 1000 * int64(clock) / 1_000_000
-	transit := int64(int32(uint32(arrival) - h.stamp))
-	if r.received > 1 {
-		d := float64(int32(uint32(transit - r.transit)))
-		r.jitter += (math.Abs(d) - r.jitter) / 16
+	transit := uint32(arrival) - h.stamp
+	if r.clock == clock {
+		d := math.Abs(float64(int32(transit - r.transit)))
+		r.jitter += (d - r.jitter) / 16
+	} else {
+		r.jitter = 0
 	}
-	r.transit = transit
+	r.transit, r.clock = transit, clock
 }
 
 func (r *receiver) expected() int64 { return r.highest - r.base + 1 }
@@ -138,7 +145,6 @@ func (r *receiver) block(b []byte, now time.Duration) []byte {
 	if wanted > 0 {
 		fraction = max(float64(wanted-got)/float64(wanted), 0)
 	}
-	r.lossPercent = 100 * fraction
 	r.expectedBefore, r.receivedBefore = expected, r.received
 	b = binary.BigEndian.AppendUint32(b, r.ssrc)
 	b = binary.BigEndian.AppendUint32(b, uint32(min(fraction*256, 255))<<24|uint32(min(lost, 0x7fffff)))
@@ -160,7 +166,7 @@ func ntpTime(now time.Duration) uint64 {
 // ReceiveRTCP takes a compound packet. It reports false for one that is malformed or of an address that RTCP is not expected from. Nothing in it moves where
 // we send to or whom we believe.
 func (s *Session) ReceiveRTCP(packet []byte, from netip.AddrPort, now time.Duration) bool {
-	if s.buffer == nil || !s.budget.take(now) || from.Addr() != s.RTPTarget().Addr() {
+	if s.buffer == nil || from.Addr().Unmap() != s.RTPTarget().Addr() || !s.control.take(now, reporting) {
 		s.stats.Refused++
 		return false
 	}

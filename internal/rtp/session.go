@@ -4,11 +4,9 @@
 package rtp
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"time"
 
-	"parley/internal/audio"
 	"parley/internal/codec"
 	"parley/internal/fault"
 	"parley/internal/jitter"
@@ -18,7 +16,8 @@ import (
 const (
 	frameTime = 20 * time.Millisecond
 	longest   = 120 * time.Millisecond // of audio in one packet
-	flood     = 400                    // packets per second that are looked at
+	flood     = 400                    // packets per second of a believed address that are looked at
+	reporting = 50                     // the same for RTCP
 	never     = time.Duration(-1)
 	comfort   = 13 // payload type of comfort noise (RFC 3389)
 )
@@ -35,22 +34,13 @@ type Session struct {
 	audio  fifo
 	quiet  bool // the last decoded frame was silence
 
-	latch  latch
-	in     receiver
-	rtcp   reports
-	digits digits
-	stats  Stats
-	budget budget
-}
-
-// lane decodes one payload type.
-type lane struct {
-	pt      uint8
-	format  codec.Format
-	rate    int
-	decoder codec.Decoder
-	up      *audio.Resampler // nil when the decoder gives the session's rate
-	scratch []int16
+	latch   latch
+	in      receiver
+	rtcp    reports
+	digits  digits
+	stats   Stats
+	budget  budget // of RTP
+	control budget // of RTCP
 }
 
 // Frame says what Pull delivered.
@@ -69,57 +59,25 @@ func NewSession(ssrc uint32, seq uint16, stamp uint32) *Session {
 }
 
 // Configure takes over what offer and answer agreed on; rate is the audio rate in Hz at which Pull delivers. It may allocate. The latch opens again only
-// when the signalled address has changed.
+// when a signalled address has changed.
 func (s *Session) Configure(m sdp.Media, rate int) error {
-	lanes, largest := make([]lane, 0, len(m.Accept)), 0
-	for _, c := range m.Accept {
-		f, ok := find(c)
-		if !ok {
-			continue
-		}
-		lanes = append(lanes, lane{pt: c.PayloadType, format: f})
-		largest = max(largest, payloadMax(f))
-	}
+	lanes, largest := lanesOf(m)
 	if len(lanes) == 0 {
 		return fault.New(fault.Invalid, "NOT_ACCEPTABLE_MEDIA", "no codec of the session is known here")
 	}
-	same := s.buffer != nil && s.media.Remote == m.Remote && len(lanes) == len(s.lanes)
-	for i := range lanes {
-		same = same && lanes[i].pt == s.lanes[i].pt && lanes[i].format == s.lanes[i].format
+	same := s.buffer != nil && s.media.Remote == m.Remote && sameLanes(lanes, s.lanes)
+	if same && s.media.Direction.Receives() != m.Direction.Receives() {
+		s.buffer.Reset()
 	}
-	if s.media.Remote != m.Remote {
-		s.latch.open(m.Remote)
-	}
+	s.latch.configure(m)
 	s.media = m
 	s.out.configure(m)
-	s.digits.pt, s.digits.rate = m.DTMF, m.DTMFRate
 	if same {
 		return s.SetRate(rate)
 	}
 	s.lanes, s.lane, s.rate = lanes, nil, 0
-	s.buffer = jitter.New(jitter.Config{ClockRate: m.Codec.ClockRate, PayloadMax: largest + 1})
+	s.buffer = jitter.New(jitter.Config{ClockRate: m.Codec.ClockRate, PayloadMax: largest + 1, Redundant: equalName(m.Codec.Name, "opus")})
 	return s.SetRate(rate)
-}
-
-// find returns the codec of a payload type; L16 comes in two rates.
-func find(c sdp.Codec) (codec.Format, bool) {
-	for _, f := range codec.Formats {
-		if equalName(f.Name, c.Name) && f.ClockRate == c.ClockRate {
-			return f, true
-		}
-	}
-	return codec.Format{}, false
-}
-
-// payloadMax is the longest payload of 120 ms in the codec.
-func payloadMax(f codec.Format) int {
-	if f.Name == "opus" {
-		return codec.MaxPayload
-	}
-	if f.Name == "L16" {
-		return 2 * f.ClockRate * 60 / 1000
-	}
-	return 960
 }
 
 // SetRate changes the audio rate of Pull. It may allocate.
@@ -133,162 +91,79 @@ func (s *Session) SetRate(rate int) error {
 		}
 	}
 	s.rate = rate
-	s.audio.resize(int(longest.Milliseconds()+40) * rate / 1000)
+	s.audio.resize(samples(longest+2*frameTime, rate))
 	return nil
 }
 
-func (l *lane) open(rate int) (err error) {
-	l.rate = l.format.Rate(rate)
-	if l.decoder, err = codec.NewDecoder(l.format, l.rate); err != nil {
-		return err
-	}
-	l.up = nil
-	if l.rate != rate {
-		if l.up, err = audio.NewResampler(l.rate, rate); err != nil {
-			return err
-		}
-	}
-	l.scratch = make([]int16, int(longest.Milliseconds())*l.rate/1000)
-	return nil
-}
-
-// Receive takes an RTP packet that came from an address. It reports false for a packet that changes nothing: malformed, of an address that is not believed, or over
-// the limit on packets per second. It may change bytes of the packet's header.
+// Receive takes an RTP packet that came from an address. It reports false for a packet that changes nothing: malformed, of an address that is not
+// believed, or over the limit on packets per second. It may change bytes of the packet's header.
 func (s *Session) Receive(packet []byte, from netip.AddrPort, now time.Duration) bool {
 	h, ok := parse(packet)
-	if !ok || s.buffer == nil || !s.budget.take(now) || !s.known(h.pt) || !s.latch.believe(from, h.ssrc) {
-		s.stats.Refused++
-		return false
-	}
-	if !s.in.stream(h, now) {
+	// The limit comes last: strangers must not use up what the peer may send.
+	if !ok || s.buffer == nil || !s.known(h.pt) || !s.latch.believe(from, h.ssrc) || !s.budget.take(now, flood) || !s.in.stream(h, now) {
 		s.stats.Refused++
 		return false
 	}
 	if s.in.changed {
 		s.in.changed = false
+		s.restart()
 		s.buffer.Reset()
-		s.digits.reset()
+	}
+	if !s.push(h, packet, now) {
+		s.stats.Refused++
+		return false
 	}
 	s.latch.last = now
 	s.stats.PacketsIn++
-	s.in.measure(h, now, s.media.Codec.ClockRate)
-	if h.pt == s.media.DTMF && s.media.DTMF != 0 {
-		s.digits.take(h.payload(packet), h.stamp)
+	return true
+}
+
+// push hands a believed packet on to where it belongs.
+func (s *Session) push(h header, packet []byte, now time.Duration) bool {
+	l := s.laneOf(h.pt)
+	var payload []byte // what is no audio takes its place in the order, but no time
+	if l != nil {
+		s.buffer.SetClock(l.format.ClockRate)
+		if s.media.Direction.Receives() && h.start < h.end {
+			packet[h.start-1] = h.pt // the payload travels with its type; the header has been read
+			payload = packet[h.start-1 : h.end]
+		}
 	}
-	packet[h.start-1] = h.pt // the payload travels with its type; the header has been read
-	switch s.buffer.Push(h.seq, h.stamp, packet[h.start-1:h.end], now) {
+	switch s.buffer.Push(h.seq, h.stamp, payload, now) {
 	case jitter.Late:
 		s.stats.Late++
 	case jitter.Duplicate:
 		s.stats.Duplicates++
+	case jitter.Restarted:
+		s.restart()
+		s.in.restart(h)
+	case jitter.Stray, jitter.TooLong:
+		return false
+	}
+	s.in.count(h)
+	switch {
+	case l != nil:
+		s.in.measure(h, now, l.format.ClockRate)
+	default:
+		s.quiet = true // nothing to bridge with what was heard before
+		if h.pt != comfort {
+			s.digits.take(packet[h.start:h.end], h.stamp, now)
+		}
 	}
 	return true
+}
+
+// restart forgets what belongs to the stream before: timestamps of another one mean nothing to it.
+func (s *Session) restart() {
+	s.lane = nil
+	s.digits.reset()
 }
 
 func (s *Session) known(pt uint8) bool {
 	if pt == comfort || pt == s.media.DTMF && pt != 0 {
 		return true
 	}
-	for i := range s.lanes {
-		if s.lanes[i].pt == pt {
-			return true
-		}
-	}
-	return false
-}
-
-// Pull fills dst with the frame of 20 ms that is due.
-func (s *Session) Pull(dst []int16, now time.Duration) Frame {
-	var f Frame
-	if s.buffer == nil {
-		clear(dst)
-		return f
-	}
-	for s.audio.len() < len(dst) {
-		due := s.buffer.Pop(now, s.quiet)
-		length := s.render(due, &f)
-		s.buffer.Played(due.Kind, length)
-	}
-	f.Audio = s.audio.read(dst)
-	return f
-}
-
-// render adds what is due to the fifo and returns how long that is.
-func (s *Session) render(due jitter.Due, f *Frame) time.Duration {
-	switch due.Kind {
-	case jitter.Packet:
-		return s.decode(due.Payload)
-	case jitter.Lost:
-		s.stats.Lost++
-		s.stats.Concealed++
-		f.Concealed = true
-		return s.conceal(due.Next)
-	}
-	if due.Underrun && s.lane != nil && !s.quiet {
-		s.stats.Concealed++
-		f.Concealed = true
-		return s.conceal(nil)
-	}
-	s.audio.silence(s.samples(frameTime))
-	return frameTime
-}
-
-func (s *Session) samples(d time.Duration) int { return int(d.Milliseconds()) * s.rate / 1000 }
-
-// decode adds a packet: its first byte is the payload type.
-func (s *Session) decode(packet []byte) time.Duration {
-	l := s.find(packet[0])
-	payload := packet[1:]
-	if l == nil || len(payload) == 0 {
-		s.quiet = true
-		s.audio.silence(s.samples(frameTime))
-		return frameTime
-	}
-	if l != s.lane {
-		l.decoder.Reset()
-		s.lane = l
-	}
-	if codec.Silent(l.format, payload) {
-		d := frameTime
-		if l.format.Name != "opus" {
-			d = time.Duration(len(payload)) * time.Second / time.Duration(l.format.ClockRate)
-		}
-		s.quiet = true
-		s.audio.silence(s.samples(d))
-		return d
-	}
-	n, err := l.decoder.Decode(l.scratch, payload)
-	if err != nil || n == 0 {
-		s.stats.Refused++
-		return s.conceal(nil)
-	}
-	s.quiet = false
-	s.audio.add(l, l.scratch[:n])
-	return time.Duration(n) * time.Second / time.Duration(l.rate)
-}
-
-func (s *Session) find(pt uint8) *lane {
-	for i := range s.lanes {
-		if s.lanes[i].pt == pt {
-			return &s.lanes[i]
-		}
-	}
-	return nil
-}
-
-// conceal makes up a frame, from the redundancy of the packet after it where there is some.
-func (s *Session) conceal(next []byte) time.Duration {
-	l := s.lane
-	if l == nil {
-		s.audio.silence(s.samples(frameTime))
-		return frameTime
-	}
-	frame := l.scratch[:int(frameTime.Milliseconds())*l.rate/1000]
-	if len(next) < 2 || next[0] != l.pt || !l.decoder.Recover(frame, next[1:]) {
-		l.decoder.Conceal(frame)
-	}
-	s.audio.add(l, frame)
-	return frameTime
+	return s.laneOf(pt) != nil
 }
 
 // Digit returns the next key press, once for each event.
@@ -328,40 +203,3 @@ func (s *Session) Packet(dst, payload []byte) []byte {
 
 // Skip moves on by a frame that is not sent; the next packet starts a talkspurt.
 func (s *Session) Skip() { s.out.skip() }
-
-// header is what parse finds in a packet.
-type header struct {
-	pt         uint8
-	marker     bool
-	seq        uint16
-	stamp      uint32
-	ssrc       uint32
-	start, end int // of the payload
-}
-
-func (h header) payload(packet []byte) []byte { return packet[h.start:h.end] }
-
-// parse reads an RTP header with its contributing sources, extension and padding (RFC 3550 section 5.1).
-func parse(p []byte) (h header, ok bool) {
-	if len(p) < 12 || p[0]>>6 != 2 {
-		return h, false
-	}
-	h = header{
-		pt: p[1] & 0x7f, marker: p[1]&0x80 != 0, seq: binary.BigEndian.Uint16(p[2:]),
-		stamp: binary.BigEndian.Uint32(p[4:]), ssrc: binary.BigEndian.Uint32(p[8:]), start: 12 + 4*int(p[0]&0x0f), end: len(p),
-	}
-	if p[0]&0x10 != 0 {
-		if len(p) < h.start+4 {
-			return h, false
-		}
-		h.start += 4 + 4*int(binary.BigEndian.Uint16(p[h.start+2:]))
-	}
-	if p[0]&0x20 != 0 {
-		padding := int(p[len(p)-1])
-		if padding == 0 {
-			return h, false
-		}
-		h.end -= padding
-	}
-	return h, h.start <= h.end
-}

@@ -107,67 +107,6 @@ func pcmu(seq uint16, stamp, ssrc uint32, pt byte, fill byte) []byte {
 	return p
 }
 
-func TestStrangersChangeNothing(t *testing.T) {
-	s := open(t, "PCMU", 8000)
-	got := make([]int16, 160)
-	for i := range 100 {
-		now := time.Duration(i) * frameTime
-		for k := range 3 { // louder, more, before and after the real one
-			if s.Receive(pcmu(uint16(1000+3*i+k), uint32(i)*160, 99, 0, 0x80), stranger, now) {
-				t.Fatal("a stranger was believed")
-			}
-		}
-		if i >= 10 && !s.Receive(pcmu(uint16(i), uint32(i)*160, 5, 0, 0xff), alice, now) {
-			t.Fatal("alice was refused")
-		}
-		s.Pull(got, now+time.Millisecond)
-		if level := energy(got); level > -100 {
-			t.Fatalf("frame %d: %v dB of a stranger are heard", i, level)
-		}
-		if s.RTPTarget() != alice {
-			t.Fatalf("audio would go to %v", s.RTPTarget())
-		}
-	}
-	if st := s.Stats(); st.Refused != 300 || st.PacketsIn != 90 {
-		t.Errorf("%+v", st)
-	}
-}
-
-func TestLatch(t *testing.T) {
-	natted := netip.MustParseAddrPort("127.0.0.1:61000")
-	s := open(t, "PCMU", 8000)
-	for i := range votesNeeded - 1 {
-		if s.Receive(pcmu(uint16(i), 0, 5, 0, 0xff), natted, 0) || s.RTPTarget() != alice {
-			t.Fatal("believed too early")
-		}
-	}
-	if !s.Receive(pcmu(9, 0, 5, 0, 0xff), natted, 0) || s.RTPTarget() != natted {
-		t.Fatal("another port of the signalled address is not believed")
-	}
-	if s.Receive(pcmu(10, 0, 5, 0, 0xff), alice, 0) {
-		t.Error("a second address is believed after the latch")
-	}
-	m := media("PCMU")
-	if err := s.Configure(m, 8000); err != nil || s.RTPTarget() != natted {
-		t.Errorf("the latch opened though the address did not change: %v", err)
-	}
-	m.Remote = stranger
-	if err := s.Configure(m, 8000); err != nil || s.RTPTarget() != stranger {
-		t.Errorf("signalling did not move the target: %v", err)
-	}
-	if !s.Receive(pcmu(11, 0, 5, 0, 0xff), stranger, 0) {
-		t.Error("the newly signalled address is not believed")
-	}
-}
-
-func TestRTCPMovesNothing(t *testing.T) {
-	s := open(t, "PCMU", 8000)
-	bye := []byte{0x81, 203, 0, 1, 0, 0, 0, 5}
-	if s.ReceiveRTCP(bye, stranger, 0) || !s.ReceiveRTCP(bye, alice, 0) || s.RTPTarget() != alice || s.Connected() {
-		t.Error("RTCP changed something")
-	}
-}
-
 func TestOldHold(t *testing.T) {
 	s := open(t, "PCMU", 8000)
 	m := media("PCMU")
@@ -197,43 +136,102 @@ func TestNewSource(t *testing.T) {
 	}
 }
 
-// event makes a telephone-event packet.
-func event(seq uint16, stamp uint32, code byte, end bool, duration uint16) []byte {
-	p := pcmu(seq, stamp, 5, 101, 0)[:16]
-	p[12] = code
-	if end {
-		p[13] = 0x80
+// TestLossIsConcealedOnce: on a steady network each lost packet costs one frame made up, and no delay.
+func TestLossIsConcealedOnce(t *testing.T) {
+	s := open(t, "PCMA", 16000)
+	got := make([]int16, 320)
+	concealed := 0
+	for i := range 500 {
+		now := time.Duration(i) * frameTime
+		if i%25 != 20 {
+			s.Receive(pcmu(uint16(i), uint32(i)*160, 5, 8, 0x12), alice, now)
+		}
+		if s.Pull(got, now+7*time.Millisecond).Concealed {
+			concealed++
+		}
 	}
-	binary.BigEndian.PutUint16(p[14:], duration)
-	return p
+	if st := s.Stats(); concealed != 20 || st.Concealed != 20 || st.Lost != 20 || st.DelayMillis != 7 || math.Abs(st.LossPercent-4) > 0.2 {
+		t.Errorf("%d concealed, %+v", concealed, st)
+	}
 }
 
-func TestDigits(t *testing.T) {
-	for name, c := range map[string]struct {
-		packets [][]byte
-		want    string
-	}{
-		"one press":       {[][]byte{event(1, 0, 5, false, 160), event(2, 0, 5, false, 320), event(3, 0, 5, true, 480), event(4, 0, 5, true, 480), event(5, 0, 5, true, 480)}, "5"},
-		"ends only":       {[][]byte{event(3, 0, 11, true, 480), event(4, 0, 11, true, 480)}, "#"},
-		"start only":      {[][]byte{event(1, 0, 10, false, 160), event(9, 4000, 1, false, 160)}, "*1"},
-		"same key twice":  {[][]byte{event(1, 0, 1, true, 160), event(2, 1600, 1, true, 160)}, "11"},
-		"duplicates":      {[][]byte{event(1, 0, 1, true, 160), event(1, 0, 1, true, 160), event(2, 0, 1, true, 160)}, "1"},
-		"late old one":    {[][]byte{event(5, 1600, 2, true, 160), event(1, 0, 1, true, 160)}, "2"},
-		"long press":      {[][]byte{event(1, 0, 15, false, 0xffff), event(2, 0xffff, 15, false, 100)}, "D"},
-		"not a digit":     {[][]byte{event(1, 0, 16, true, 160)}, ""},
-		"too short":       {[][]byte{event(1, 0, 1, true, 160)[:14]}, ""},
-		"timestamps wrap": {[][]byte{event(1, 0xffffff00, 1, true, 160), event(2, 0x100, 2, true, 160)}, "12"},
-	} {
-		s := open(t, "PCMU", 8000)
-		for i, p := range c.packets {
-			s.Receive(p, alice, time.Duration(i)*frameTime)
+// TestOtherCodec: the peer changes between agreed codecs, of other clocks, in the middle of the stream.
+func TestOtherCodec(t *testing.T) {
+	opus, ulaw := media("opus"), media("PCMU")
+	opus.Accept = append(opus.Accept, ulaw.Codec)
+	s := NewSession(1, 2, 3)
+	if err := s.Configure(opus, 16000); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := codec.Find("opus")
+	enc, err := codec.NewEncoder(f, 16000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tone, frame := audio.NewTone(440, -12, 16000, 0), make([]int16, 320)
+	peer, payload, packet, got := open(t, "opus", 16000), make([]byte, codec.MaxPayload), make([]byte, 1500), make([]int16, 320)
+	loud, concealed := 0, 0
+	for i := range 300 {
+		now := time.Duration(i) * frameTime
+		tone.Read(frame)
+		n, _ := enc.Encode(payload, frame)
+		p := peer.Packet(packet, payload[:n])
+		if i/50%2 == 1 {
+			p = pcmu(binary.BigEndian.Uint16(p[2:]), binary.BigEndian.Uint32(p[4:])/6, 7, 0, 0x80)
 		}
-		got := ""
-		for d, ok := s.Digit(); ok; d, ok = s.Digit() {
-			got += string(d)
+		s.Receive(p, alice, now)
+		if s.Pull(got, now+3*time.Millisecond).Concealed {
+			concealed++
 		}
-		if got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
+		if energy(got) > -20 {
+			loud++
+		}
+	}
+	if st := s.Stats(); loud < 290 || concealed > 0 || st.Refused > 0 || st.DelayMillis > 20 {
+		t.Errorf("%d loud frames, %d concealed, %+v", loud, concealed, st)
+	}
+}
+
+// TestNotToBeHeard: while we do not receive, what the peer sends counts as life and as nothing else.
+func TestNotToBeHeard(t *testing.T) {
+	s := open(t, "PCMU", 8000)
+	m := media("PCMU")
+	m.Direction = sdp.SendOnly
+	got := make([]int16, 160)
+	for i := range 150 {
+		if i == 50 || i == 100 {
+			if m.Direction = sdp.SendOnly; i == 100 {
+				m.Direction = sdp.SendRecv
+			}
+			if err := s.Configure(m, 8000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := time.Duration(i) * frameTime
+		if !s.Receive(pcmu(uint16(i), uint32(i)*160, 5, 0, 0x80), alice, now) || s.LastPacket() != now {
+			t.Fatal("refused")
+		}
+		f := s.Pull(got, now+time.Millisecond)
+		if want := i < 50 || i >= 100; f.Audio != want || f.Concealed || (energy(got) > -100) != want {
+			t.Errorf("frame %d: %+v, %.0f dB", i, f, energy(got))
+		}
+	}
+}
+
+// TestSilenceEndsWithTheSpeech: the first frame of silence still carries what the resampler holds, later ones are nothing.
+func TestSilenceEndsWithTheSpeech(t *testing.T) {
+	s := open(t, "PCMU", 48000)
+	got := make([]int16, 960)
+	for i := range 30 {
+		fill := byte(0x90)
+		if i >= 10 {
+			fill = 0xff
+		}
+		now := time.Duration(i) * frameTime
+		s.Receive(pcmu(uint16(i), uint32(i)*160, 5, 0, fill), alice, now)
+		f := s.Pull(got, now)
+		if want := i <= 10; f.Audio != want || (energy(got) > -100) != want {
+			t.Errorf("frame %d: %+v, %.0f dB", i, f, energy(got))
 		}
 	}
 }

@@ -37,7 +37,11 @@ func (s *Session) Stats() Stats {
 		delay = s.buffer.Delay()
 	}
 	st.DelayMillis = float64(delay.Microseconds()) / 1000
-	st.MOS = MOS(s.out.format.Name, st.LossPercent, delay+s.in.rtt/2+frameTime)
+	name := s.media.Codec.Name
+	if s.lane != nil {
+		name = s.lane.format.Name
+	}
+	st.MOS = MOS(name, st.LossPercent, delay+s.in.rtt/2+frameTime)
 	return st
 }
 

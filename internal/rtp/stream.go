@@ -2,9 +2,7 @@ package rtp
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"strings"
-	"time"
 
 	"parley/internal/codec"
 	"parley/internal/sdp"
@@ -55,79 +53,6 @@ func (s *sender) packet(dst, payload []byte) []byte {
 func (s *sender) skip() {
 	s.stamp += s.step
 	s.marker = true
-}
-
-// latch decides which address is believed. The signalled address is, at once. Before it has spoken, another may take its place if the
-// peer is likely to be behind NAT: another port of the signalled IP address, or a public address when the signalled one is private. It must send
-// several packets of one stream in a row. Whoever was believed first stays the only one until signalling names another address: strangers
-// change nothing (the class of holes known as RTP bleed).
-type latch struct {
-	signalled netip.AddrPort
-	latched   netip.AddrPort
-	candidate netip.AddrPort
-	ssrc      uint32
-	votes     int
-	last      time.Duration // of a believed packet
-}
-
-const votesNeeded = 4
-
-func (l *latch) open(signalled netip.AddrPort) {
-	l.signalled = netip.AddrPortFrom(signalled.Addr().Unmap(), signalled.Port())
-	l.latched, l.candidate, l.votes = netip.AddrPort{}, netip.AddrPort{}, 0
-}
-
-func (l *latch) believe(from netip.AddrPort, ssrc uint32) bool {
-	if l.latched.IsValid() {
-		return from == l.latched
-	}
-	if from == l.signalled {
-		l.latched = from
-		return true
-	}
-	if !l.plausible(from.Addr()) {
-		return false
-	}
-	if from != l.candidate || ssrc != l.ssrc {
-		l.candidate, l.ssrc, l.votes = from, ssrc, 0
-	}
-	if l.votes++; l.votes < votesNeeded {
-		return false
-	}
-	l.latched = from
-	return true
-}
-
-func (l *latch) plausible(from netip.Addr) bool {
-	want := l.signalled.Addr()
-	if !want.IsValid() || want.IsUnspecified() {
-		return false
-	}
-	return from == want || want.IsPrivate() && from.IsGlobalUnicast() && !from.IsPrivate()
-}
-
-func (l *latch) target() netip.AddrPort {
-	if l.latched.IsValid() {
-		return l.latched
-	}
-	if a := l.signalled.Addr(); !a.IsValid() || a.IsUnspecified() {
-		return netip.AddrPort{}
-	}
-	return l.signalled
-}
-
-// budget limits packets per second.
-type budget struct {
-	second time.Duration
-	used   int
-}
-
-func (b *budget) take(now time.Duration) bool {
-	if now-b.second >= time.Second {
-		b.second, b.used = now, 0
-	}
-	b.used++
-	return b.used <= flood
 }
 
 // fifo holds decoded audio of at most the longest packet and a frame.

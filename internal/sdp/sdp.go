@@ -41,4 +41,7 @@ type Media struct {
 	DTMFRate   int     // its clock rate in Hz
 	Direction  Direction
 	Ptime      int // milliseconds of audio per packet that the peer asks for, 20 when absent
+	// Source is the IP address that the peer's signalling comes from, set by whoever received it; zero when that is not known. A peer
+	// behind NAT signals a private address, and its audio comes from this one.
+	Source netip.Addr
 }
