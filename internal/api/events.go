@@ -1,30 +1,17 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/store"
-	"parley/internal/wire"
 )
-
-// entry is a row of the log as the API writes it.
-type entry struct {
-	Seq          int64           `json:"seq"`
-	ID           string          `json:"id"`
-	Type         string          `json:"type"`
-	At           wire.Time       `json:"tm_event"`
-	CustomerID   string          `json:"customer_id"`
-	ConferenceID string          `json:"conference_id"`
-	Data         json.RawMessage `json:"data"`
-}
 
 // entries is a part of the log: what follows begins after NextAfter.
 type entries struct {
-	Result    []entry `json:"result"`
-	NextAfter int64   `json:"next_after"`
+	Result    []store.Entry `json:"result"`
+	NextAfter int64         `json:"next_after"`
 }
 
 func (d *Door) eventRoutes() []rest.Route {
@@ -65,11 +52,9 @@ func (d *Door) eventsWhere(r *rest.Request, q store.LogQuery) (rest.Reply, error
 	if err != nil {
 		return rest.Reply{}, fmt.Errorf("read log: %w", err)
 	}
-	out := entries{Result: []entry{}, NextAfter: next}
-	for _, e := range rows {
-		out.Result = append(out.Result, entry{
-			e.Seq, e.ID, e.Type, wire.Time(e.At), wire.UUID(e.CustomerID), wire.UUID(e.Conference), e.Data,
-		})
+	out := entries{Result: []store.Entry{}, NextAfter: next}
+	for i := range rows {
+		out.Result = append(out.Result, rows[i].Entry())
 	}
 	return rest.Reply{Body: out}, nil
 }

@@ -69,6 +69,19 @@ func (r *Record) check() error {
 	return nil
 }
 
+// CheckNote says what makes a note impossible to write.
+func CheckNote(reader string, seq int64, records []Record) error {
+	if reader == "" && len(records) == 0 || seq < 0 {
+		return fmt.Errorf("store: note of reader %q at %d with %d records", reader, seq, len(records))
+	}
+	for i := range records {
+		if err := records[i].check(); err != nil {
+			return fmt.Errorf("store: note: record %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
 // Check says what makes a impossible to keep.
 func (a *Answer) Check() error {
 	if a.Key == "" {

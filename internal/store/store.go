@@ -35,6 +35,7 @@ const (
 	Trunk          Kind = "trunk"
 	Webhook        Kind = "webhook"
 	Message        Kind = "message"
+	Delivery       Kind = "delivery" // of an event to a webhook; kept by Note
 )
 
 // Record is the state of one resource. Everything but Doc exists so that it can be found; Doc is the state itself, any valid JSON.
@@ -152,6 +153,7 @@ type Store interface {
 	Due(ctx context.Context, kind Kind, at time.Time, limit int) ([]Record, error)
 	Log
 	Answers
+	Notes
 }
 
 // Log is the reading side of the event log, with what goes with reading.
@@ -179,4 +181,15 @@ type Answers interface {
 	// Finish stores status and body of a claimed request; Status 0 forgets the claim. CustomerID, Key and Request say which. A claim that
 	// does not exist is a fault.NotFound, reason IDEMPOTENCY_KEY_UNKNOWN, when there is an answer to store.
 	Finish(ctx context.Context, a Answer) error
+}
+
+// Notes keeps what a reader of the log writes down about its own work: records that no event tells of. A kind of record is either noted or
+// appended, never both, and the kinds that are noted have one writer each.
+type Notes interface {
+	// Note writes the records, each replacing what was stored under its kind and id, and moves the reader's cursor to seq unless reader is
+	// "", all in one transaction. When it has returned nil, both survive kill -9 and power loss. Nothing is told to the readers of the log.
+	Note(ctx context.Context, reader string, seq int64, records []Record) error
+	// Forget deletes at most limit (1..1000) records of the kind that are not live and were created before the time, and returns how many. It
+	// is for kinds that are noted.
+	Forget(ctx context.Context, kind Kind, before time.Time, limit int) (int, error)
 }

@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,16 +34,7 @@ func (s *Store) Events(ctx context.Context, q store.LogQuery) ([]store.Event, in
 
 func wanted(e *store.Event, q *store.LogQuery) bool {
 	return (q.CustomerID == "" || e.CustomerID == q.CustomerID) && (q.Conference == "" || e.Conference == q.Conference) &&
-		(q.Resource == "" || e.Resource == q.Resource) && ofType(e.Type, q.Types)
-}
-
-func ofType(have string, types []string) bool {
-	for _, t := range types {
-		if prefix, open := strings.CutSuffix(t, "*"); have == t || open && strings.HasPrefix(have, prefix) {
-			return true
-		}
-	}
-	return len(types) == 0
+		(q.Resource == "" || e.Resource == q.Resource) && store.OfType(e.Type, q.Types)
 }
 
 // Last implements store.Log.

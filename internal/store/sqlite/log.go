@@ -107,7 +107,9 @@ func (s *Store) SetCursor(ctx context.Context, reader string, seq int64) error {
 	if reader == "" || seq < 0 {
 		return fmt.Errorf("store: cursor of reader %q at %d", reader, seq)
 	}
-	return s.do(ctx, "move cursor of "+reader, func(w *session) error {
-		return w.exec("INSERT INTO cursors (reader, seq) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq", reader, seq)
-	})
+	return s.do(ctx, "move cursor of "+reader, func(w *session) error { return w.cursor(reader, seq) })
+}
+
+func (w *session) cursor(reader string, seq int64) error {
+	return w.exec("INSERT INTO cursors (reader, seq) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq", reader, seq)
 }

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Order", testOrder},
 		{"Hints", testHints},
 		{"Cursors", testCursors},
+		{"Notes", testNotes},
 		{"Answers", testAnswers},
 		{"AnswerInChange", testAnswerInChange},
 		{"ClaimRace", testClaimRace},
