@@ -4,7 +4,7 @@ SHELL := /bin/bash
 TOOLS := $(CURDIR)/.tools
 GOFUMPT := $(TOOLS)/gofumpt-v0.10.0
 STATICCHECK := $(TOOLS)/staticcheck-v0.8.2
-GOVULNCHECK := $(TOOLS)/govulncheck-latest
+GOVULNCHECK := $(TOOLS)/govulncheck-v1.9.0
 ARGS ?= --dev
 TESTFLAGS ?=
 
@@ -56,4 +56,4 @@ $(GOFUMPT):
 $(STATICCHECK):
 	@scripts/tool honnef.co/go/tools/cmd/staticcheck@v0.8.2 staticcheck $@
 $(GOVULNCHECK):
-	@scripts/tool golang.org/x/vuln/cmd/govulncheck@latest govulncheck $@
+	@scripts/tool golang.org/x/vuln/cmd/govulncheck@v1.9.0 govulncheck $@

@@ -42,7 +42,8 @@ func metrics(read func() []sample, engine *loop.Engine) http.Handler {
 	registry.MustRegister(
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsGC, collectors.MetricsScheduler, collectors.MetricsMemory)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collector{read}, lateness{engine})
+		collector{read}, lateness{engine},
+	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
