@@ -70,6 +70,6 @@ func (l *Line) ask(ctx context.Context, f func()) error {
 	case <-l.over:
 		return fault.New(fault.Conflict, "CALL_ENDED", "the call is over")
 	case <-ctx.Done():
-		return fault.New(fault.Unavailable, "CALL_BUSY", "the call did not answer in time; try again")
+		return fault.New(fault.Unavailable, "REQUEST_TIMEOUT", "the call did not answer in time; try again")
 	}
 }

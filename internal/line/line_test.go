@@ -218,7 +218,7 @@ func TestGuessesOfDirectHashesRunOut(t *testing.T) {
 		}
 		for _, in := range []line.Invite{wrong, right} {
 			_, err := b.x.Accept(b.ctx, in, newPhone())
-			wantReason(t, err, "DIRECT_RATE_LIMITED")
+			wantReason(t, err, "RATE_LIMIT_EXCEEDED")
 		}
 		time.Sleep(7 * time.Second)
 		p := newPhone()

@@ -153,7 +153,7 @@ func (x *Exchange) Hangup(ctx context.Context, callID string) (call.Call, error)
 	case <-l.finished:
 		return l.record.call, nil
 	case <-ctx.Done():
-		return call.Call{}, fault.New(fault.Unavailable, "CALL_BUSY", "the call is ending, but that is not written yet; look at it again later")
+		return call.Call{}, fault.New(fault.Unavailable, "REQUEST_TIMEOUT", "the call is ending, but that is not written yet; look at it again later")
 	}
 }
 

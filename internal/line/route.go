@@ -79,7 +79,7 @@ func (x *Exchange) resolve(ctx context.Context, target string) (store.Record, er
 // resolveDirect finds a conference by its hash. Whoever guesses hashes runs out of tries, and cannot tell then whether one was right.
 func (x *Exchange) resolveDirect(ctx context.Context, hash string, peer netip.AddrPort) (store.Record, error) {
 	if !x.guesses.allowed(peer) {
-		return store.Record{}, fault.New(fault.Exhausted, "DIRECT_RATE_LIMITED",
+		return store.Record{}, fault.New(fault.Exhausted, "RATE_LIMIT_EXCEEDED",
 			"too many unknown direct addresses were called from your network; try again in a minute")
 	}
 	record, err := x.o.Store.Resolve(ctx, "direct", hash)

@@ -102,7 +102,7 @@ func (l *Line) early(ctx context.Context) (ending, bool) {
 	}
 	e, ended := l.ended()
 	if ended && e.refuse == nil && !closed(l.d.Done()) {
-		e.refuse = fault.New(fault.Conflict, "CONFERENCE_LEAVED", "the conference has ended the call (%s)", e.leave)
+		e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the conference has ended the call (%s)", e.leave)
 	}
 	return e, ended
 }
