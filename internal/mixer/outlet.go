@@ -98,9 +98,10 @@ func (o *outlet) newVoice() (*voice, error) {
 	return v, nil
 }
 
-// take returns a voice that goes on where the common mix stands, so that the listener who changes to it hears no break; nil when none can be
-// made, and it stays with the common mix. The pool grows to the number of those who ever spoke at once and only then allocates.
-func (o *outlet) take(common *mix) *voice {
+// take returns a voice that goes on where the common mix stands, so that the listener who changes to it hears no break, or where silence
+// stands for one who did not hear that; nil when none can be made, and it stays with the common mix. The pool grows to the number of those
+// who ever spoke at once and only then allocates.
+func (o *outlet) take(common *mix, heard bool) *voice {
 	var v *voice
 	if n := len(o.spare); n > 0 {
 		v, o.spare = o.spare[n-1], o.spare[:n-1]
@@ -110,8 +111,12 @@ func (o *outlet) take(common *mix) *voice {
 			return nil
 		}
 	}
-	v.mix.startAfter(common)
-	v.stream.startAfter(o.shared)
+	if heard {
+		v.mix.startAfter(common)
+		v.stream.startAfter(o.shared)
+	} else {
+		v.mix.limiter, v.mix.limited, v.stream.broken = audio.Limiter{}, 0, true
+	}
 	return v
 }
 

@@ -53,7 +53,8 @@ type Port struct {
 	frame  []int16
 	outlet *outlet // of the leg's format; nil before there is one
 	own    *voice  // its mix without itself, nil while it hears the common one
-	keep   int     // ticks for which own outlives the last audible frame
+	keep   int     // ticks for which own outlives the last frame that needs it
+	played int     // players for this port alone that sound in this tick
 }
 
 func newPort(leg Leg, o Options) *Port {

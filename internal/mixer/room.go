@@ -14,8 +14,8 @@ import (
 // It mixes at the highest rate that the formats of the present ports can use: 8, 16 or 48 kHz. When ports come and go this
 // changes; encoders and resamplers then begin anew, which is heard like one lost packet.
 //
-// Those who are not heard share one encoding of the common mix per format; each who is heard has one of its own, for as long as
-// it is heard and, where the codec has memory, 600 ms longer. Who begins to be heard gets an encoder that goes on where the shared one stood,
+// Those who are not heard share one encoding of the common mix per format; each who is heard, or for whom alone something plays, has one of its
+// own, for as long as that goes on and, where the codec has memory, 600 ms longer. Who begins to be heard gets an encoder that goes on where the shared one stood,
 // without a break. Who ceases to be changes to the shared one, which has encoded the same sound for those 600 ms: a frame without prediction bridges
 // what is left with Opus, G.722 adapts by itself.
 type Room struct {
@@ -31,7 +31,7 @@ type Room struct {
 	minus   []int32 // sum without one port, while that one is served
 	dirty   bool    // sum is not zero
 	heard   int     // ports in sum
-	playing bool    // players are in sum
+	playing bool    // players for everyone are in sum
 	common  *mix
 	moment  moment
 	encoded uint64 // distinct mixes encoded since the room began, for tests
@@ -70,6 +70,7 @@ func (r *Room) Leave(p *Port) error {
 		return nil
 	}
 	r.ports = slices.Delete(r.ports, i, i+1)
+	r.removePlayers(func(x *player) bool { return x.to == p })
 	r.detach(p)
 	return r.settle(nil)
 }

@@ -1,9 +1,7 @@
 package mixer
 
 import (
-	"fmt"
 	"slices"
-	"time"
 
 	"parley/internal/audio"
 )
@@ -19,7 +17,7 @@ type Moment struct {
 	Clock  uint64  // samples at 48 kHz since the room began, whatever its rate: 960 more each tick
 	Rate   int     // of the frames, in Hz
 	Voices []Voice // those who are in the mix
-	Played []int16 // what the players added, nil for silence
+	Played []int16 // what the players for everyone added, nil for silence
 	Mix    []int16 // what silent listeners hear, nil for silence
 }
 
@@ -71,41 +69,5 @@ func (r *Room) tap() {
 	}
 	for _, t := range r.taps {
 		t.See(m)
-	}
-}
-
-// player is a source that is not a person: an announcement, a tone, music.
-type player struct {
-	source Source
-	frame  []int16
-}
-
-// AddPlayer adds a source that everyone hears. Its owner removes it when it has ended; until then it may give silence.
-func (r *Room) AddPlayer(s Source) error {
-	if err := s.SetRate(r.rate); err != nil {
-		return fmt.Errorf("add player: %w", err)
-	}
-	r.players = append(r.players, &player{source: s, frame: make([]int16, audio.FrameSamples(r.rate))})
-	return nil
-}
-
-// RemovePlayer takes it out again.
-func (r *Room) RemovePlayer(s Source) {
-	r.players = slices.DeleteFunc(r.players, func(p *player) bool { return p.source == s })
-}
-
-// play adds the players to the sum.
-func (r *Room) play(now time.Duration) {
-	r.playing = false
-	for _, p := range r.players {
-		if !p.source.Pull(p.frame, now) {
-			continue
-		}
-		if !r.playing {
-			clear(r.moment.sum)
-			r.playing = true
-		}
-		audio.Add(r.moment.sum, p.frame)
-		r.add(p.frame)
 	}
 }

@@ -35,7 +35,7 @@ func TestPlayer(t *testing.T) {
 	enter(t, r, talker, Options{})
 	enter(t, r, listener, Options{})
 	p := &tonePlayer{hz: 1000, left: 50}
-	if err := r.AddPlayer(p); err != nil {
+	if err := r.AddPlayer(p, nil); err != nil {
 		t.Fatal(err)
 	}
 	seen := &watcher{}
@@ -189,5 +189,65 @@ func TestRingConcurrent(t *testing.T) {
 	}
 	if uint64(got)+ring.Lost() != frames || uint64(missing) > ring.Lost() {
 		t.Errorf("%d read, %d lost, %d said to be missing, of %d", got, ring.Lost(), missing, frames)
+	}
+}
+
+// TestPortPlayer plays for one port alone: it hears that on top of the rest, deaf or held instead of the rest, and nobody else does.
+func TestPortPlayer(t *testing.T) {
+	for _, codec := range []string{"PCMU", "G722", "opus"} {
+		for _, c := range []struct {
+			name  string
+			o     Options
+			talks bool
+			rest  bool
+		}{
+			{"listener", Options{}, false, true},
+			{"talker", Options{}, true, true},
+			{"deaf", Options{Deaf: true}, false, false},
+			{"held", Options{Held: true}, true, false},
+		} {
+			t.Run(codec+" "+c.name, func(t *testing.T) {
+				r := New()
+				one, talker, other := newLeg(t, codec, 0), newLeg(t, codec, 440), newLeg(t, codec, 0)
+				if c.talks {
+					one.hz = 1800
+				}
+				port := enter(t, r, one, c.o)
+				enter(t, r, talker, Options{})
+				enter(t, r, other, Options{})
+				ticks(r, 20)
+				p, seen := &tonePlayer{hz: 1000, left: 90}, &watcher{}
+				if err := r.AddPlayer(p, port); err != nil {
+					t.Fatal(err)
+				}
+				r.AddTap(seen)
+				ticks(r, 10)
+				one.forget()
+				other.forget()
+				ticks(r, 70)
+				wantTone(t, "one", one, 1000, -20, true)
+				wantTone(t, "one", one, 440, -20, c.rest)
+				wantTone(t, "one", one, 1800, -20, false)
+				wantTone(t, "other", other, 1000, -20, false)
+				wantTone(t, "other", other, 440, -20, true)
+				if len(seen.played) != 0 {
+					t.Error("the tap saw what plays for one alone")
+				}
+				ticks(r, 60)
+				one.forget()
+				ticks(r, 50)
+				wantTone(t, "one after the player", one, 1000, -20, false)
+				wantTone(t, "one after the player", one, 440, -20, c.rest)
+				if port.own != nil && !c.talks {
+					t.Error("still a stream of its own")
+				}
+				if err := r.Leave(port); err != nil {
+					t.Fatal(err)
+				}
+				if len(r.players) != 0 {
+					t.Error("the player outlived its port")
+				}
+			})
+		}
 	}
 }

@@ -10,8 +10,12 @@ import (
 // the loop's clock, the nominal time of the tick. A leg whose stream goes on gets exactly one Send.
 func (r *Room) Tick(now time.Duration) {
 	r.tick++
-	r.gather(now)
+	if r.dirty {
+		clear(r.sum)
+		r.dirty = false
+	}
 	r.play(now)
+	r.gather(now)
 	r.common.start(r.tick, r.sum, r.heard == 0 && !r.playing)
 	for _, p := range r.ports {
 		p.leg.Send(r.payload(p))
@@ -25,10 +29,6 @@ func (r *Room) Skip(ticks int) { r.clock += uint64(ticks) * clockSamples }
 
 // gather pulls all legs and sums those that are heard.
 func (r *Room) gather(now time.Duration) {
-	if r.dirty {
-		clear(r.sum)
-		r.dirty = false
-	}
 	r.heard = 0
 	for _, p := range r.ports {
 		p.heard = p.pull(now)
@@ -45,14 +45,14 @@ func (r *Room) add(frame []int16) {
 	r.dirty = true
 }
 
-// follow gives a port a stream of its own while it is heard and some ticks longer.
+// follow gives a port a stream of its own while it is heard, or something plays for it alone, and some ticks longer.
 func (r *Room) follow(p *Port) {
 	switch {
 	case p.outlet == nil:
-	case p.heard:
+	case p.heard || p.played > 0:
 		p.keep = p.outlet.keep
 		if p.own == nil {
-			p.own = p.outlet.take(r.common)
+			p.own = p.outlet.take(r.common, p.hears())
 		}
 	case p.own == nil:
 	case p.keep > 0:
@@ -67,25 +67,36 @@ func (r *Room) payload(p *Port) []byte {
 	switch {
 	case p.outlet == nil || !p.leg.Ready():
 		return nil
-	case !p.hears():
-		return p.outlet.silence.payload
 	case p.own != nil:
 		return r.ownPayload(p)
+	case !p.hears():
+		return p.outlet.silence.payload
 	}
 	return r.encode(r.common, p.outlet.shared)
 }
 
 func (r *Room) ownPayload(p *Port) []byte {
-	m, others, sum := p.own, r.heard, r.sum
+	others := r.heard
 	if p.heard {
 		others--
-		sum = r.minus
-		if others > 0 || r.playing {
-			audio.MixMinus(sum, r.sum, p.frame)
-		}
 	}
-	m.start(r.tick, sum, others == 0 && !r.playing)
-	return r.encode(m.mix, m.stream)
+	hears, sum := p.hears() && (others > 0 || r.playing), r.sum
+	if p.heard || p.played > 0 {
+		sum = r.minus
+	}
+	switch {
+	case hears && p.heard:
+		audio.MixMinus(sum, r.sum, p.frame)
+	case hears && p.played > 0:
+		copy(sum, r.sum)
+	case p.played > 0:
+		clear(sum)
+	}
+	if p.played > 0 {
+		r.addPlayed(sum, p)
+	}
+	p.own.start(r.tick, sum, !hears && p.played == 0)
+	return r.encode(p.own.mix, p.own.stream)
 }
 
 func (r *Room) encode(m *mix, s *stream) []byte {
