@@ -6,16 +6,121 @@ import (
 	"strconv"
 	"strings"
 
-	psdp "github.com/pion/sdp/v3"
-
 	"parley/internal/fault"
 )
 
-const eventName = "telephone-event" // RFC 4733
+// The limits of what is read.
+const (
+	MaxSize    = 64 << 10 // bytes
+	maxLines   = 1000
+	maxStreams = 32
+)
 
-// description is what one audio stream of the other side says.
+// attribute is an a= line.
+type attribute struct{ key, value string }
+
+// part is the session's part of a description or that of one stream.
+type part struct {
+	connection string // c= without the leading "c="
+	attributes []attribute
+}
+
+// stream is an m= line and what belongs to it.
+type stream struct {
+	part
+	kind    string
+	port    int
+	proto   string
+	formats []string
+}
+
+// refused is the m= line that turns the stream down (RFC 3264 section 6). Of the formats, which mean nothing then, one is enough.
+func (s *stream) refused() string { return "m=" + s.kind + " 0 " + s.proto + " " + s.formats[0] }
+
+// message is a description as far as an audio session looks at it.
+type message struct {
+	part
+	streams []stream
+}
+
+func invalid(format string, args ...any) error {
+	return fault.New(fault.Invalid, "INVALID_SDP", format, args...)
+}
+
+func unacceptable(format string, args ...any) error {
+	return fault.New(fault.Invalid, "NOT_ACCEPTABLE_MEDIA", format, args...)
+}
+
+// parse reads a description (RFC 8866). Lines of unknown types, missing lines that nothing is wanted of, and other orders of lines than the
+// grammar's are let pass, as phones have them all; what it cannot take apart is an error.
+func parse(text []byte) (*message, error) {
+	if len(text) > MaxSize || bytes.Count(text, []byte("\n")) > maxLines {
+		return nil, invalid("the description is too large: at most %d bytes and %d lines", MaxSize, maxLines)
+	}
+	if i := bytes.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\r' && r != '\n' && r != '\t' || r == 0x7f }); i >= 0 {
+		return nil, invalid("the description holds a control character at byte %d", i)
+	}
+	m := &message{}
+	at := &m.part
+	lines := strings.Split(strings.TrimRight(string(text), "\r\n"), "\n")
+	for i, line := range lines {
+		line = strings.TrimRight(line, "\r")
+		if i == 0 && strings.TrimSpace(line) != "v=0" {
+			return nil, invalid("the description does not begin with v=0")
+		}
+		if len(line) < 2 || line[1] != '=' || strings.Contains(line, "\r") {
+			return nil, invalid("line %d of the description is not of the form x=value", i+1)
+		}
+		switch value := strings.TrimSpace(line[2:]); line[0] {
+		case 'c':
+			at.connection = value
+		case 'a':
+			key, value, _ := strings.Cut(value, ":")
+			at.attributes = append(at.attributes, attribute{key, value})
+		case 'm':
+			s, err := readStream(value)
+			if err != nil || len(m.streams) == maxStreams {
+				return nil, invalid("line %d of the description is not a usable m= line", i+1)
+			}
+			m.streams = append(m.streams, s)
+			at = &m.streams[len(m.streams)-1].part
+		}
+	}
+	return m, nil
+}
+
+// readStream reads "kind port[/count] proto format ...".
+func readStream(value string) (stream, error) {
+	fields := strings.Fields(value)
+	if len(fields) < 4 {
+		return stream{}, invalid("too few fields")
+	}
+	port, _, _ := strings.Cut(fields[1], "/")
+	n, err := strconv.ParseUint(port, 10, 16)
+	return stream{kind: fields[0], port: int(n), proto: fields[2], formats: fields[3:]}, err
+}
+
+// audio returns the index of the audio stream to use: the first one over plain RTP that is not turned down.
+func (m *message) audio() (int, error) {
+	secured := false
+	for i, s := range m.streams {
+		if s.kind != "audio" || s.port == 0 {
+			continue
+		}
+		if s.proto == "RTP/AVP" || s.proto == "RTP/AVPF" {
+			return i, nil
+		}
+		secured = true
+	}
+	if secured {
+		return 0, unacceptable("only RTP/AVP and RTP/AVPF are spoken here: switch SRTP off for this call")
+	}
+	return 0, unacceptable("no audio stream in the description: offer one with RTP/AVP")
+}
+
+// description is what the audio stream of the other side says.
 type description struct {
-	addr, rtcp netip.AddrPort
+	addr, rtcp netip.AddrPort // rtcp as it is without mux
 	mux        bool
 	codecs     []Codec // in its order, telephone-event included
 	direction  Direction
@@ -23,173 +128,58 @@ type description struct {
 	mid        string
 }
 
-func invalid(format string, args ...any) error {
-	return fault.New(fault.Invalid, "INVALID_SDP", format, args...)
-}
-
-// parse reads a description within limits on size and lines.
-func parse(text []byte) (*psdp.SessionDescription, error) {
-	if len(text) > MaxSize || bytes.Count(text, []byte("\n")) > 1000 {
-		return nil, invalid("the description is too large: at most %d bytes and 1000 lines", MaxSize)
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, invalid("the description is empty")
-	}
-	d := &psdp.SessionDescription{}
-	if err := d.Unmarshal(text); err != nil {
-		return nil, invalid("the description cannot be read: %v", err)
-	}
-	if len(d.MediaDescriptions) > 32 {
-		return nil, invalid("the description has %d streams: at most 32", len(d.MediaDescriptions))
-	}
-	return d, nil
-}
-
-// audioLine returns the index of the audio stream to use: the first one over plain RTP that is not rejected.
-func audioLine(d *psdp.SessionDescription) (int, error) {
-	secured := false
-	for i, m := range d.MediaDescriptions {
-		if m.MediaName.Media != "audio" || m.MediaName.Port.Value == 0 {
-			continue
-		}
-		switch strings.Join(m.MediaName.Protos, "/") {
-		case "RTP/AVP", "RTP/AVPF":
-			return i, nil
-		}
-		secured = true
-	}
-	if secured {
-		return 0, fault.New(fault.Invalid, "NOT_ACCEPTABLE_MEDIA", "only RTP/AVP and RTP/AVPF are spoken here: switch SRTP off for this call")
-	}
-	return 0, fault.New(fault.Invalid, "NOT_ACCEPTABLE_MEDIA", "no audio stream in the description: offer one with RTP/AVP")
-}
-
-func read(d *psdp.SessionDescription, m *psdp.MediaDescription) (description, error) {
-	out := description{direction: SendRecv, ptime: 20}
-	for _, list := range [][]psdp.Attribute{d.Attributes, m.Attributes} {
+// describe reads the stream at an index.
+func (m *message) describe(index int) (description, error) {
+	s := &m.streams[index]
+	out := description{direction: SendRecv, ptime: 20, codecs: s.codecs()}
+	rtcp := ""
+	for _, list := range [][]attribute{m.attributes, s.attributes} {
 		for _, a := range list {
-			switch a.Key {
+			switch a.key {
 			case "sendrecv", "sendonly", "recvonly", "inactive":
-				out.direction = Direction(a.Key)
+				out.direction = Direction(a.key)
 			case "ptime":
-				if n, err := strconv.Atoi(strings.TrimSpace(a.Value)); err == nil && n >= 10 && n <= 120 {
+				if n, err := strconv.Atoi(strings.TrimSpace(a.value)); err == nil && n >= 10 && n <= 120 {
 					out.ptime = n
 				}
 			case "rtcp-mux":
 				out.mux = true
+			case "rtcp":
+				rtcp, _, _ = strings.Cut(strings.TrimSpace(a.value), " ")
 			case "mid":
-				out.mid = a.Value
+				out.mid = strings.TrimSpace(a.value)
 			}
 		}
 	}
-	if err := out.addresses(d, m); err != nil {
-		return out, err
+	connection := s.connection
+	if connection == "" {
+		connection = m.connection
 	}
-	out.codecs = codecsOf(m)
-	return out, nil
+	return out, out.addresses(connection, s.port, rtcp)
 }
 
-// addresses reads where media goes. An unspecified address is hold as RFC 2543 wrote it.
-func (out *description) addresses(d *psdp.SessionDescription, m *psdp.MediaDescription) error {
-	c := m.ConnectionInformation
-	if c == nil {
-		c = d.ConnectionInformation
+// addresses reads where media goes. An unspecified address is hold as RFC 2543 wrote it. Of a=rtcp (RFC 3605) only the port counts: reports go to the
+// address that audio goes to.
+func (out *description) addresses(connection string, port int, rtcp string) error {
+	fields := strings.Fields(connection)
+	if len(fields) != 3 || fields[0] != "IN" {
+		return invalid("the audio stream has no usable connection (c=) line")
 	}
-	if c == nil || c.Address == nil {
-		return invalid("the audio stream has no connection (c=) line")
+	ip, err := netip.ParseAddr(fields[2])
+	if err != nil || ip.IsMulticast() || ip.Zone() != "" || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return invalid("connection address %.64q is not a unicast IP address", fields[2])
 	}
-	ip, err := netip.ParseAddr(strings.SplitN(c.Address.Address, "/", 2)[0])
-	if err != nil || ip.IsMulticast() || ip.Zone() != "" {
-		return invalid("connection address %.64q is not a unicast IP address", c.Address.Address)
-	}
-	port := m.MediaName.Port.Value
-	if port < 1 || port > 65535 {
-		return invalid("port %d of the audio stream does not exist", port)
-	}
-	out.addr = netip.AddrPortFrom(ip.Unmap(), uint16(port))
+	ip = ip.Unmap()
+	out.addr = netip.AddrPortFrom(ip, uint16(port))
 	if ip.IsUnspecified() {
 		out.direction = Inactive
 	}
+	n, err := strconv.ParseUint(rtcp, 10, 16)
 	switch {
-	case out.mux:
-		out.rtcp = out.addr
+	case err == nil && n > 0:
+		out.rtcp = netip.AddrPortFrom(ip, uint16(n))
 	case port < 65535:
-		out.rtcp = netip.AddrPortFrom(out.addr.Addr(), uint16(port+1))
-	}
-	if value, ok := m.Attribute("rtcp"); ok && !out.mux { // RFC 3605: port [nettype addrtype address]
-		fields := strings.Fields(value)
-		if len(fields) > 0 {
-			if n, err := strconv.ParseUint(fields[0], 10, 16); err == nil && n > 0 {
-				out.rtcp = netip.AddrPortFrom(out.addr.Addr(), uint16(n))
-			}
-		}
+		out.rtcp = netip.AddrPortFrom(ip, uint16(port+1))
 	}
 	return nil
-}
-
-// static are the payload types that need no rtpmap (RFC 3551 table 4) and that we know.
-var static = map[uint8]Codec{
-	0: {Name: "PCMU", ClockRate: 8000, Channels: 1}, 8: {Name: "PCMA", ClockRate: 8000, Channels: 1},
-	9: {Name: "G722", ClockRate: 8000, Channels: 1}, 13: {Name: "CN", ClockRate: 8000, Channels: 1},
-}
-
-// codecsOf lists the payload types of a stream in its order; those that say nothing usable are left out.
-func codecsOf(m *psdp.MediaDescription) []Codec {
-	var out []Codec
-	seen := map[uint8]bool{}
-	for _, format := range m.MediaName.Formats {
-		n, err := strconv.ParseUint(format, 10, 7)
-		if err != nil || seen[uint8(n)] {
-			continue
-		}
-		pt := uint8(n)
-		seen[pt] = true
-		c, known := static[pt]
-		for _, a := range m.Attributes {
-			number, rest, ok := strings.Cut(a.Value, " ")
-			if !ok || strings.TrimSpace(number) != format {
-				continue
-			}
-			switch a.Key {
-			case "rtpmap":
-				var got Codec
-				if got, known = rtpmap(rest); known {
-					got.Fmtp, c = c.Fmtp, got
-				}
-			case "fmtp":
-				c.Fmtp = strings.TrimSpace(rest)
-			}
-		}
-		if known {
-			c.PayloadType = pt
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// rtpmap reads "name/rate[/channels]".
-func rtpmap(text string) (Codec, bool) {
-	parts := strings.Split(strings.TrimSpace(text), "/")
-	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" {
-		return Codec{}, false
-	}
-	rate, err := strconv.Atoi(parts[1])
-	if err != nil || rate < 1000 || rate > 192000 {
-		return Codec{}, false
-	}
-	c := Codec{Name: parts[0], ClockRate: rate, Channels: 1}
-	if len(parts) == 3 {
-		if c.Channels, err = strconv.Atoi(parts[2]); err != nil || c.Channels < 1 || c.Channels > 8 {
-			return Codec{}, false
-		}
-	}
-	return c, true
-}
-
-func isEvent(c Codec) bool { return strings.EqualFold(c.Name, eventName) }
-
-// same reports whether two descriptions name one codec: name, clock rate and channels (RFC 3264 section 6.1).
-func same(a, b Codec) bool {
-	return strings.EqualFold(a.Name, b.Name) && a.ClockRate == b.ClockRate && max(a.Channels, 1) == max(b.Channels, 1)
 }

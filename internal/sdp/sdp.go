@@ -1,4 +1,4 @@
-// Package sdp turns offers into answers (RFC 3264) as functions of values: it parses (pion/sdp), chooses codecs and
+// Package sdp turns offers into answers (RFC 3264) as functions of values: it parses, chooses codecs and
 // directions, and prints. It owns no socket, starts no goroutine and reads no clock.
 package sdp
 
