@@ -232,7 +232,9 @@ func (b *bench) nothingLeft() {
 	if n := b.rooms.Stats().Seats; n != 0 {
 		b.Errorf("%d seats are taken", n)
 	}
+	recovered := map[string]bool{}
 	for _, c := range b.calls() {
+		recovered[string(c.ID)] = c.HangupDetail == "lost"
 		if c.Status != call.Ended || c.Ended.IsZero() || c.ConferenceID != "" || c.HangupBy == "" || c.HangupReason == "" {
 			b.Errorf("call is %s by %q (%s), in conference %q", c.Status, c.HangupBy, c.HangupReason, c.ConferenceID)
 		}
@@ -247,6 +249,15 @@ func (b *bench) nothingLeft() {
 		}
 	}
 	for _, p := range b.participants() {
+		events, _, err := b.store.Events(context.Background(), store.LogQuery{Types: []string{"conferencecall_leaved", "call_hangup"}, Limit: 1000})
+		if err != nil {
+			b.Fatal(err)
+		}
+		left := slices.IndexFunc(events, func(e store.Event) bool { return e.Resource == string(p.ID) })
+		hung := slices.IndexFunc(events, func(e store.Event) bool { return e.Resource == p.CallID })
+		if left < 0 || hung < left && !recovered[p.CallID] {
+			b.Errorf("conferencecall leaved at %d, its call ended at %d", left, hung)
+		}
 		if p.Status != conference.Leaved {
 			b.Errorf("participant is %s", p.Status)
 		}

@@ -234,9 +234,9 @@ func (l *Line) end(ctx context.Context, e ending) error {
 	return err
 }
 
-// leave gives the seat up. A seat that its room has ended needs no word, unless the room lost it: who owns the conference now does not know.
+// leave gives the seat up, and sees that its end is written before the call's, also when it was the room that ended it.
 func (l *Line) leave(ctx context.Context, reason conference.LeaveReason) error {
-	if l.seat == nil || closed(l.seat.Done()) && l.seat.Cause() != conference.LeftLost {
+	if l.seat == nil {
 		return nil
 	}
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
