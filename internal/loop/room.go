@@ -17,13 +17,14 @@ type Room struct {
 	once  sync.Once // Close
 
 	// What follows belongs to the loop's thread.
-	mix    *mixer.Room
-	ports  []*Port
-	phase  int
-	open   bool // in the loop's list
-	closed bool
-	lost   int // of the loop's lost frames, how many the mixer knows
-	kept   []Fact
+	mix     *mixer.Room
+	ports   []*Port
+	players []*Player
+	phase   int
+	open    bool // in the loop's list
+	closed  bool
+	lost    int // of the loop's lost frames, how many the mixer knows
+	kept    []Fact
 }
 
 // Port joins a session to a room. Its methods may be called from any goroutine.
@@ -158,6 +159,9 @@ func (r *Room) tick(at time.Duration) {
 		r.lost = r.loop.lost
 	}
 	r.mix.Tick(at)
+	if len(r.players) > 0 {
+		r.endPlayers(hasEnded)
+	}
 	for _, p := range r.ports {
 		r.report(p)
 	}
@@ -193,12 +197,14 @@ func (r *Room) drop(p *Port) {
 	p.level.Store(silentLevel)
 	// The others' legs have run at the rate that remains before, so they can again; if not, they keep the one they have.
 	_ = r.mix.Leave(p.mix)
+	r.endPlayers(func(x *Player) bool { return x.port == p })
 	r.withdraw(p.tag)
 }
 
 // end closes the room.
 func (r *Room) end() {
 	r.closed = true
+	r.endPlayers(everyPlayer)
 	for _, p := range r.ports {
 		p.gone.Store(true)
 		p.level.Store(silentLevel)

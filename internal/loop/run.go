@@ -87,8 +87,8 @@ func (l *loop) do(step func() error) error {
 	}
 }
 
-// post has the thread take a step after those posted before, without waiting.
-func (l *loop) post(step func() error) { l.enqueue(command{step: step}) }
+// post has the thread take a step after those posted before, without waiting. It reports false when the loop has ended.
+func (l *loop) post(step func() error) bool { return l.enqueue(command{step: step}) }
 
 // enqueue waits while the queue is full: a command is never dropped. It reports false when the loop has ended.
 func (l *loop) enqueue(c command) bool {
@@ -212,6 +212,7 @@ func emptiest[T any](in *[phases][]T) (best int) {
 func (l *loop) goodbye() {
 	for phase := range phases {
 		for _, r := range l.mixing[phase] {
+			r.endPlayers(everyPlayer)
 			for _, p := range r.ports {
 				p.leg.bye()
 			}
