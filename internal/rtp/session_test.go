@@ -336,3 +336,62 @@ func FuzzReceiveRTCP(f *testing.F) {
 		}
 	})
 }
+
+// spy is a decoder that notes what it is asked for.
+type spy struct {
+	codec.Decoder
+	recovered, concealed int
+}
+
+func (s *spy) Recover(dst []int16, next []byte) bool {
+	ok := s.Decoder.Recover(dst, next)
+	if ok {
+		s.recovered++
+	}
+	return ok
+}
+
+func (s *spy) Conceal(dst []int16) {
+	s.concealed++
+	s.Decoder.Conceal(dst)
+}
+
+// TestRedundancyIsUsed: once losses have shown, most of them are mended from the packet that follows.
+func TestRedundancyIsUsed(t *testing.T) {
+	s, peer := open(t, "opus", 16000), open(t, "opus", 16000)
+	watch := &spy{Decoder: s.lanes[0].decoder}
+	s.lanes[0].decoder = watch
+	enc, err := codec.NewEncoder(s.lanes[0].format, 16000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opus, ok := enc.(*codec.OpusEncoder); ok {
+		opus.SetPacketLoss(20)
+	}
+	frame, got := make([]int16, 320), make([]int16, 320)
+	payload, packet := make([]byte, codec.MaxPayload), make([]byte, 1500)
+	phase := 0.0
+	for i := range 1000 {
+		now := time.Duration(i) * frameTime
+		for k := range frame { // a voice: harmonics of a pitch that moves, syllables
+			at := float64(i*320+k) / 16000
+			phase += 2 * math.Pi * (125 + 30*math.Sin(4*at)) / 16000
+			v := 0.0
+			for h := 1.0; h < 20; h++ {
+				v += math.Sin(phase*h) / h * (1 + 0.8*math.Sin(7*at+h))
+			}
+			frame[k] = int16(4500 * v * (0.55 + 0.45*math.Sin(14*at)))
+		}
+		n, err := enc.Encode(payload, frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := peer.Packet(packet, payload[:n]); i%20 != 10 {
+			s.Receive(p, alice, now)
+		}
+		s.Pull(got, now+3*time.Millisecond)
+	}
+	if watch.recovered < 35 || watch.recovered+watch.concealed > 53 {
+		t.Errorf("of 50 losses %d were mended, %d frames made up", watch.recovered, watch.concealed)
+	}
+}
