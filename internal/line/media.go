@@ -56,6 +56,7 @@ func (l *Line) open(ctx context.Context, id call.ID) (err error) {
 	}
 	local := l.session.Local()
 	l.sdp = sdp.New(local, netip.AddrPortFrom(local.Addr(), local.Port()+1), rand.Uint64()>>2, l.x.o.Codecs)
+	l.sdp.SetSource(l.in.Peer.Addr())
 	if l.in.Offer != nil {
 		var m sdp.Media
 		if l.body, m, err = l.sdp.Answer(l.in.Offer); err != nil {
