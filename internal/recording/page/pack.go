@@ -12,28 +12,16 @@ import (
 const (
 	blockLen  = 160 // divides a frame of 20 ms at each rate of a room
 	exact     = 31
-	maxUnary  = 20 // ones that say: the value follows as it is
+	maxUnary  = 12 // ones that say: the value follows as it is
 	plainBits = 20 // enough for order 3: 16 bits and 3, and the sign
 	maxRice   = 18
 )
 
+// factors are what the predictors multiply the last three samples with.
+var factors = [4][3]int32{{0, 0, 0}, {1, 0, 0}, {2, -1, 0}, {3, -3, 1}}
+
 // history is the last three samples, newest first.
 type history struct{ a, b, c int32 }
-
-func (h *history) residual(order int, v int32) (r int32) {
-	switch order {
-	case 0:
-		r = v
-	case 1:
-		r = v - h.a
-	case 2:
-		r = v - 2*h.a + h.b
-	default:
-		r = v - 3*h.a + 3*h.b - h.c
-	}
-	h.a, h.b, h.c = v, h.a, h.b
-	return r
-}
 
 func pack(dst []byte, samples []int16) []byte {
 	w := bitWriter{dst: dst}
@@ -51,7 +39,7 @@ func packBlock(w *bitWriter, block []int16, h history) history {
 	if sum == 0 {
 		w.put(uint64(order<<6|exact), 8)
 		for _, v := range block {
-			h.residual(order, int32(v))
+			h.a, h.b, h.c = int32(v), h.a, h.b
 		}
 		return h
 	}
@@ -59,18 +47,26 @@ func packBlock(w *bitWriter, block []int16, h history) history {
 	for mean := sum * 2 / uint64(len(block)); mean>>k > 1 && k < maxRice; k++ {
 	}
 	w.put(uint64(order<<6|k), 8)
-	for _, v := range block {
-		r := h.residual(order, int32(v))
+	return packResiduals(w, block, k, order, h)
+}
+
+func packResiduals(w *bitWriter, block []int16, k, order int, h history) history {
+	m := factors[order]
+	a, b, c := h.a, h.b, h.c
+	for _, s := range block {
+		v := int32(s)
+		r := v - m[0]*a - m[1]*b - m[2]*c
+		a, b, c = v, a, b
 		u := uint64(uint32(r<<1) ^ uint32(r>>31))
-		if q := u >> k; q < maxUnary {
-			w.put((1<<q-1)<<1, int(q)+1)
-			w.put(u&(1<<k-1), k)
+		if q := u >> (k & 63); q < maxUnary {
+			ones := uint64(1)<<(q&63) - 1
+			w.put(ones<<((k+1)&63)|u&(1<<(k&63)-1), int(q)+1+k)
 		} else {
 			w.put(1<<maxUnary-1, maxUnary)
 			w.put(u, plainBits)
 		}
 	}
-	return h
+	return history{a, b, c}
 }
 
 // bestOrder returns the order that leaves the least, and the sum of what it leaves.
@@ -130,43 +126,50 @@ func unpackBlock(r *bitReader, dst []int16, h *history) bool {
 
 // predict continues the polynomial of order where nothing is left.
 func predict(dst []int16, order int, h *history) {
+	m := factors[order]
 	for i := range dst {
-		v := predicted(order, h)
+		v := m[0]*h.a + m[1]*h.b + m[2]*h.c
 		dst[i] = int16(v)
-		h.a, h.b, h.c = v, h.a, h.b
+		h.a, h.b, h.c = int32(int16(v)), h.a, h.b
 	}
 }
 
-func predicted(order int, h *history) int32 {
-	switch order {
-	case 0:
-		return 0
-	case 1:
-		return h.a
-	case 2:
-		return 2*h.a - h.b
-	}
-	return 3*h.a - 3*h.b + h.c
-}
-
+// unpackResiduals keeps the reader's state in local variables: it is most of the cost of a rendition.
 func unpackResiduals(r *bitReader, dst []int16, k, order int, h *history) {
-	m := [4][3]int32{{0, 0, 0}, {1, 0, 0}, {2, -1, 0}, {3, -3, 1}}[order]
+	m := factors[order]
 	a, b, c := h.a, h.b, h.c
+	acc, n, at, src := r.acc, r.n, r.at, r.src
 	for i := range dst {
-		r.fill()
-		q := bits.LeadingZeros64(^r.acc)
+		if n < leastReady {
+			if at+8 <= len(src) {
+				acc |= binary.BigEndian.Uint64(src[at:]) >> (n & 63)
+				take := (63 - n) >> 3
+				at += take
+				n += take * 8
+			} else {
+				r.acc, r.n, r.at = acc, n, at
+				r.fill()
+				acc, n, at = r.acc, r.n, r.at
+			}
+		}
+		q := bits.LeadingZeros64(^acc)
 		var u uint64
 		if q < maxUnary {
-			r.drop(q + 1)
-			u = uint64(q)<<k | r.take(k)
+			acc <<= (q + 1) & 63
+			u = uint64(q)<<(k&63) | acc>>1>>((63-k)&63)
+			acc <<= k & 63
+			n -= q + 1 + k
 		} else {
-			r.drop(maxUnary)
-			u = r.take(plainBits)
+			acc <<= maxUnary
+			u = acc >> (64 - plainBits)
+			acc <<= plainBits
+			n -= maxUnary + plainBits
 		}
 		v := m[0]*a + m[1]*b + m[2]*c + int32(uint32(u)>>1^-(uint32(u)&1))
 		dst[i] = int16(v)
 		a, b, c = int32(int16(v)), a, b
 	}
+	r.acc, r.n, r.at = acc, n, at
 	h.a, h.b, h.c = a, b, c
 }
 
@@ -208,9 +211,12 @@ type bitReader struct {
 	over int    // bits taken beyond the end
 }
 
-// fill makes at least 56 bits ready: a code takes at most 41.
+// leastReady is more than any code takes.
+const leastReady = 48
+
+// fill makes that many bits ready.
 func (r *bitReader) fill() {
-	if r.n >= 48 {
+	if r.n >= leastReady {
 		return
 	}
 	if r.at+8 <= len(r.src) {

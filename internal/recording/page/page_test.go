@@ -59,7 +59,7 @@ func TestPackSizes(t *testing.T) {
 		s    []int16
 		most int
 	}{
-		{"voice", voice(4800, 1), 2 * 4800 * 7 / 10},
+		{"voice", voice(4800, 1), 2 * 4800 * 3 / 4},
 		{"zeros", make([]int16, 4800), 40},
 		{"constant", slices.Repeat([]int16{77}, 4800), 240},
 	} {
