@@ -20,11 +20,12 @@ build:
 	@mkdir -p bin
 	go build -trimpath -o bin/parley ./cmd/parley
 
-## test: all tests under the race detector, with real phones
+## test: all tests under the race detector; those with real phones last, when nothing else takes the processor
 test:
 	@scripts/need libopus-dev sip-tester baresip-core sox flite espeak-ng ffmpeg
 	go build -trimpath -o bin/parley ./cmd/parley
-	go test -race -timeout 30m $(TESTFLAGS) ./...
+	go test -race -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /internal/e2e)
+	go test -race -timeout 30m $(TESTFLAGS) ./internal/e2e
 
 ## check: format, vet, lint, architecture, vulnerabilities
 check: $(GOFUMPT) $(STATICCHECK) $(GOVULNCHECK)

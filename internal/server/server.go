@@ -199,13 +199,13 @@ func (p *parts) web(l net.Listener, handler http.Handler) func(context.Context) 
 	}
 }
 
-// recover ends what a dead process left behind: calls first, then participants and conferences.
+// recover ends what a dead process left behind, in the order of a living one: participants leave before their calls end.
 func (p *parts) recover(ctx context.Context) error {
-	if err := p.lines.Recover(ctx); err != nil {
-		return fmt.Errorf("recover calls: %w", err)
-	}
 	if err := p.rooms.Recover(ctx); err != nil {
 		return fmt.Errorf("recover conferences: %w", err)
+	}
+	if err := p.lines.Recover(ctx); err != nil {
+		return fmt.Errorf("recover calls: %w", err)
 	}
 	return nil
 }
