@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"math"
 	"time"
 
 	"parley/internal/codec"
@@ -35,6 +36,7 @@ type leg struct {
 	ticks  uint64
 	missed int           // frames of the loop's lost ones that are made up for
 	last   time.Duration // of a believed packet
+	loss   int           // percent of what was sent, as the peer reports
 }
 
 // apply takes over new media.
@@ -103,6 +105,9 @@ func (s *leg) Pull(dst []int16, now time.Duration) bool {
 	}
 	return s.rtp.Pull(dst, now).Audio
 }
+
+// Loss implements mixer.Leg.
+func (s *leg) Loss() int { return s.loss }
 
 // Send implements mixer.Leg.
 func (s *leg) Send(payload []byte) {
@@ -192,6 +197,7 @@ func (s *leg) writeRTCP(packet []byte) {
 // only tried: while someone reads, the snapshot of a second ago stays.
 func (s *leg) show() {
 	stats := s.rtp.Stats()
+	s.loss = int(math.Round(stats.RemoteLossPercent))
 	if stats.Latched.IsValid() && !s.pair.RTP.Peer().IsValid() && stats.Latched == s.rtp.RTPTarget() {
 		s.pair.RTP.Connect(stats.Latched) // when the system refuses, it goes on as before
 	}

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -300,5 +301,60 @@ func TestSessionClose(t *testing.T) {
 	}
 	if stats := r.e.Stats(); stats.Sessions != 1 {
 		t.Errorf("%d sessions", stats.Sessions)
+	}
+}
+
+// TestLossIsHeeded has a phone report loss by RTCP: what it is sent then carries redundancy.
+func TestLossIsHeeded(t *testing.T) {
+	r := newRig(t, 1)
+	room := r.e.NewRoom()
+	a, b := newPeer(t, 0), newPeer(t, 0)
+	for _, p := range []*peer{a, b} {
+		p.open("opus")
+		r.enter(room, r.session(p, "opus"), PortOptions{})
+	}
+	a.tone = toneAt(440, a.format.Rate(8000))
+	var ssrc uint32
+	var speech bool // a packet of the mode with redundancy: configurations 0 to 15 (RFC 6716 section 3.1)
+	talk := func(frames int) {
+		for range frames {
+			a.speak()
+			b.speak()
+			r.frame()
+			a.listen()
+			for b.poll(func(packet []byte) {
+				if packet[1]&127 == b.format.PayloadType {
+					ssrc, speech = binary.BigEndian.Uint32(packet[8:]), packet[12]>>3 < 16
+				}
+			}) {
+				continue
+			}
+		}
+	}
+	report := func(fraction byte) {
+		packet := make([]byte, 32) // a receiver report with one block (RFC 3550 section 6.4.2)
+		packet[0], packet[1], packet[3] = 0x81, 201, 7
+		binary.BigEndian.PutUint32(packet[4:], b.ssrc)
+		binary.BigEndian.PutUint32(packet[8:], ssrc)
+		packet[12] = fraction
+		to := *b.to
+		to.Port++
+		if _, err := b.conn.WriteToUDP(packet, &to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	talk(60)
+	if speech {
+		t.Error("redundancy without loss")
+	}
+	report(26)
+	talk(120)
+	if !speech {
+		t.Error("no redundancy at 10 % of loss")
+	}
+	report(0)
+	talk(120)
+	if speech {
+		t.Error("redundancy after the loss")
 	}
 }

@@ -19,6 +19,7 @@ type fakeLeg struct {
 	dbov    float64
 	refuse  int // the rate that SetRate refuses
 	rate    int
+	loss    int
 	tone    *audio.Tone
 	decoder codec.Decoder
 	decode  bool
@@ -64,6 +65,8 @@ func (l *fakeLeg) Pull(dst []int16, _ time.Duration) bool {
 func (l *fakeLeg) Format() (codec.Format, bool) { return l.format, l.agreed }
 
 func (l *fakeLeg) Ready() bool { return l.ready }
+
+func (l *fakeLeg) Loss() int { return l.loss }
 
 func (l *fakeLeg) Send(payload []byte) {
 	if payload == nil {

@@ -33,12 +33,17 @@ type render struct {
 type stream struct {
 	render  *render
 	encoder codec.Encoder
+	mender  mender // the encoder, where it can add redundancy
+	loss    int    // of those who hear it, in percent
 	silence *silence
 	payload []byte
 	buf     []byte
 	tick    uint64 // of payload
 	broken  bool   // the last payload was stored silence, or there was none
 }
+
+// mender is an encoder that adds redundancy for listeners who lose packets.
+type mender interface{ SetPacketLoss(percent int) }
 
 func newMix(rate int) *mix {
 	n := audio.FrameSamples(rate)
@@ -95,7 +100,9 @@ func (m *mix) newStream(f codec.Format, quiet *silence) (*stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open encoder: %w", err)
 	}
-	return &stream{render: r, encoder: encoder, silence: quiet, broken: true, buf: make([]byte, codec.MaxPayload)}, nil
+	s := &stream{render: r, encoder: encoder, silence: quiet, broken: true, buf: make([]byte, codec.MaxPayload)}
+	s.mender, _ = encoder.(mender)
+	return s, nil
 }
 
 // payload returns the mix of this tick as s encodes it. A silent mix costs no encoding: everyone gets the stored silence.
@@ -113,6 +120,9 @@ func (m *mix) payload(s *stream) []byte {
 	}
 	if s.broken && !codec.Follow(s.encoder, s.silence.encoder) {
 		s.encoder.Reset()
+	}
+	if s.mender != nil {
+		s.mender.SetPacketLoss(s.loss) // following another encoder took over that one's
 	}
 	n, err := s.encoder.Encode(s.buf, m.rendered(s.render))
 	if s.broken = err != nil; s.broken {

@@ -18,6 +18,7 @@ type outlet struct {
 	silence *silence
 	spare   []*voice
 	members int
+	worst   int // loss of its members while they are being asked
 }
 
 // voice is the mix that one speaker hears, with its only stream.
@@ -33,6 +34,33 @@ const (
 	keepTicks     = 30
 	silenceFrames = 8 // after so many frames of silence an encoder's payload has settled
 )
+
+// mendTicks is how often listeners are asked what they lose.
+const mendTicks = 50
+
+// lossMost is up to how much loss in percent redundancy is made for. More of it takes quality from all who share the stream, and mends little.
+const lossMost = 20
+
+// mend has encoders add as much redundancy as their listeners need, the shared ones as the worst of theirs needs.
+func (r *Room) mend() {
+	for _, o := range r.outlets {
+		o.worst = 0
+	}
+	for _, p := range r.ports {
+		o := p.outlet
+		if o == nil || o.shared.mender == nil {
+			continue
+		}
+		loss := min(max(p.leg.Loss(), 0), lossMost)
+		if p.own != nil {
+			p.own.stream.loss = loss
+		}
+		o.worst = max(o.worst, loss)
+	}
+	for _, o := range r.outlets {
+		o.shared.loss = o.worst
+	}
+}
 
 // silence is a silent frame, encoded once for all: a payload that can be repeated for ever, and an encoder that stands where
 // a decoder stands after some of them.
@@ -111,6 +139,7 @@ func (o *outlet) take(common *mix, heard bool) *voice {
 			return nil
 		}
 	}
+	v.stream.loss = o.shared.loss
 	if heard {
 		v.mix.startAfter(common)
 		v.stream.startAfter(o.shared)

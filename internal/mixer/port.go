@@ -25,6 +25,8 @@ type Leg interface {
 	// Send takes the payload of one frame, which is valid during the call. It is called once per tick; nil means that nothing is
 	// sent for this frame and only the stream's clock moves on.
 	Send(payload []byte)
+	// Loss says which share of what was sent its listener loses, in percent; 0 while nobody knows. It is asked once a second.
+	Loss() int
 }
 
 // Options say what a port gives and gets.

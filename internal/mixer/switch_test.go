@@ -119,3 +119,47 @@ func TestNewcomer(t *testing.T) {
 		wantTone(t, name+" after silence", l, 440, -10, true)
 	}
 }
+
+// TestLossIsMended has the shared stream carry redundancy while one of its listeners loses packets, also after a silence, and those of talkers
+// for their listener alone: what is lost is then heard from the packet after it.
+func TestLossIsMended(t *testing.T) {
+	r := New()
+	talker, clean, lossy := newLeg(t, "opus", 440), newLeg(t, "opus", 0), newLeg(t, "opus", 0)
+	for _, l := range []*fakeLeg{talker, clean, lossy} {
+		enter(t, r, l, Options{})
+	}
+	second := newLeg(t, "opus", 700)
+	enter(t, r, second, Options{})
+	// A packet of the speech mode is what carries redundancy: configurations 0 to 15 (RFC 6716 section 3.1).
+	mended := func(l *fakeLeg) bool { return l.last[0]>>3 < 16 }
+	check := func(when string, talkers, listeners bool) {
+		t.Helper()
+		for i, l := range []*fakeLeg{talker, clean, lossy} {
+			want := listeners
+			if i == 0 {
+				want = talkers
+			}
+			if mended(l) != want {
+				t.Errorf("%s: leg %d has redundancy: %v", when, i, mended(l))
+			}
+		}
+	}
+	ticks(r, 60)
+	check("without loss", false, false)
+	lossy.loss = 3
+	ticks(r, mendTicks+5)
+	check("a listener loses", false, true)
+	talker.hz, second.hz = 0, 0
+	ticks(r, mendTicks+5)
+	talker.hz, second.hz = 440, 700
+	ticks(r, 10)
+	check("after silence", true, true) // the talker's stream goes on from the shared one, and is asked within a second
+	ticks(r, mendTicks)
+	check("a second later", false, true)
+	talker.loss, lossy.loss = 50, 0
+	ticks(r, mendTicks+5)
+	check("a talker loses", true, true) // who may fall silent at any time
+	talker.loss = 0
+	ticks(r, mendTicks+5)
+	check("nobody loses", false, false)
+}

@@ -9,7 +9,9 @@ import (
 // Tick mixes one frame of 20 ms: pulls every leg, sums, sends every leg its payload, and shows the result to the taps. now is
 // the loop's clock, the nominal time of the tick. A leg whose stream goes on gets exactly one Send.
 func (r *Room) Tick(now time.Duration) {
-	r.tick++
+	if r.tick++; r.tick%mendTicks == 0 {
+		r.mend()
+	}
 	if r.dirty {
 		clear(r.sum)
 		r.dirty = false
