@@ -17,6 +17,7 @@ type lane struct {
 	decoder codec.Decoder
 	up      *audio.Resampler // nil when the decoder gives the session's rate
 	scratch []int16          // the longest packet as decoded
+	still   still
 }
 
 // find returns the codec of a payload type; L16 comes in two rates.
@@ -68,7 +69,7 @@ func (l *lane) open(rate int) (err error) {
 	if l.decoder, err = codec.NewDecoder(l.format, l.rate); err != nil {
 		return err
 	}
-	l.up = nil
+	l.up, l.still = nil, still{}
 	if l.rate != rate {
 		if l.up, err = audio.NewResampler(l.rate, rate); err != nil {
 			return err
@@ -80,6 +81,7 @@ func (l *lane) open(rate int) (err error) {
 
 func (l *lane) reset() {
 	l.decoder.Reset()
+	l.still.times = 0
 	if l.up != nil {
 		l.up.Reset()
 	}
@@ -129,6 +131,7 @@ func (s *Session) render(due jitter.Due, f *Frame) time.Duration {
 		}
 		l.decoder.Conceal(frame)
 	}
+	l.still.times = 0
 	s.stats.Concealed++
 	f.Concealed = true
 	s.audio.add(l, frame)
@@ -146,21 +149,27 @@ func (s *Session) decode(packet []byte) time.Duration {
 		s.lane = l
 	}
 	if codec.Silent(l.format, payload) {
-		return s.hush(l, len(payload))
+		return s.hush(l, l.silence(len(payload)))
+	}
+	if l.still.same(payload) {
+		return s.hush(l, l.still.samples)
 	}
 	n, err := l.decoder.Decode(l.scratch, payload)
 	if err != nil || n == 0 {
 		s.stats.Refused++
 		n = samples(frameTime, l.rate)
 		l.decoder.Conceal(l.scratch[:n])
+		l.still.times = 0
+	} else {
+		l.still.decoded(payload, l.scratch[:n])
 	}
 	s.quiet = false
 	s.audio.add(l, l.scratch[:n])
 	return time.Duration(n) * time.Second / time.Duration(l.rate)
 }
 
-// hush adds a packet of silence without decoding it. The first one goes through the resampler, so that this ends what it still holds.
-func (s *Session) hush(l *lane, bytes int) time.Duration {
+// silence returns how many samples a payload of digital silence stands for.
+func (l *lane) silence(bytes int) int {
 	length := frameTime
 	switch l.format.Name {
 	case "opus":
@@ -169,8 +178,12 @@ func (s *Session) hush(l *lane, bytes int) time.Duration {
 	default:
 		length = time.Duration(bytes) * time.Second / time.Duration(l.format.ClockRate)
 	}
-	length = min(length, longest)
-	n := int(int64(length) * int64(l.rate) / int64(time.Second))
+	return int(int64(min(length, longest)) * int64(l.rate) / int64(time.Second))
+}
+
+// hush adds n samples of silence without decoding them. The first ones go through the resampler, so that this ends what it still holds.
+func (s *Session) hush(l *lane, n int) time.Duration {
+	length := time.Duration(n) * time.Second / time.Duration(l.rate)
 	if l.up != nil && !s.quiet {
 		clear(l.scratch[:n])
 		s.audio.add(l, l.scratch[:n])
