@@ -89,8 +89,8 @@ type (
 		ID    ParticipantID
 		Digit string
 	}
-	// Recover ends what a dead process left behind: participants leave with reason lost, a connect conference with
-	// somebody in it terminates, a terminating one gets to its end, a permanent one stays progressing.
+	// Recover ends what a dead process left behind: participants leave with reason lost, a recording stops as interrupted, a connect
+	// conference with somebody in it terminates, a terminating one gets to its end, a permanent one stays progressing.
 	Recover struct{ At time.Time }
 )
 

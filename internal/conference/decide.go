@@ -67,6 +67,24 @@ func (d *decision) run(c Command) error {
 	case Recover:
 		return d.on(c.At).recoverAll()
 	}
+	return d.runRecording(c)
+}
+
+func (d *decision) runRecording(c Command) error {
+	switch c := c.(type) {
+	case StartRecording:
+		return d.on(c.At).startRecording(c)
+	case StopRecording:
+		return d.on(c.At).stopRecording(c)
+	case PauseRecording:
+		return d.on(c.At).pauseRecording(c)
+	case ResumeRecording:
+		return d.on(c.At).resumeRecording(c)
+	case FinishRecording:
+		return d.on(c.At).finishRecording(c)
+	case DeleteRecording:
+		return d.on(c.At).deleteRecording(c)
+	}
 	return fmt.Errorf("decide: unknown command %T", c)
 }
 

@@ -117,9 +117,16 @@ func (d *decision) conclude(reason EndReason, deleted bool) {
 	d.finish()
 }
 
-// finish ends a terminating conference when the last participant is gone. Only here conference_deleted is made.
+// finish ends a terminating conference when the last participant is gone: first its recording, and when that can be downloaded the
+// conference. Only here conference_deleted is made.
 func (d *decision) finish() {
 	if d.next.Conference.Status != Terminating || len(d.next.Participants) > 0 {
+		return
+	}
+	if i := d.next.active(); i >= 0 {
+		d.stop(i, RecordingConference)
+	}
+	if len(d.next.Recordings) > 0 {
 		return
 	}
 	d.conference(ConferenceDeleted, func(c *Conference) { c.Status, c.Ended = Terminated, d.at })
@@ -141,6 +148,7 @@ func (d *decision) expire() error {
 			d.eject(i, LeftMaxDuration)
 		}
 	}
+	d.expireRecordings()
 	return nil
 }
 
@@ -157,6 +165,9 @@ func (d *decision) timedOut() bool {
 }
 
 func (d *decision) recoverAll() error {
+	if i := d.next.active(); i >= 0 {
+		d.stop(i, RecordingInterrupted) // first: nothing of what follows is in it
+	}
 	c := &d.next.Conference
 	if c.Type == Connect && c.Status == Progressing && len(c.Joined) > 0 {
 		d.conclude(EndInterrupted, false)

@@ -1,6 +1,7 @@
 package conference_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ func TestRandomCommands(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := generator{t: t, at: epoch}
 		x := newTrial(t, Limits{
-			MaxParticipants: rapid.IntRange(0, 4).Draw(t, "limit"), MaxAge: time.Hour, LeavingDeadline: 5 * time.Second,
+			MaxParticipants: rapid.IntRange(0, 4).Draw(t, "limit"), MaxAge: time.Hour, LeavingDeadline: 5 * time.Second, FinishDeadline: time.Minute,
 			MediaTimeout: 30 * time.Second, Retries: 2,
 		})
 		var health Health
@@ -44,8 +45,15 @@ func TestRandomCommands(t *testing.T) {
 			"hash": func(t *rapid.T) {
 				play1(t, x, SetDirectHash{At: g.with(t).tick(), Hash: g.pick("", "0123456789ab", "ba9876543210", "no")})
 			},
-			"expire":   func(t *rapid.T) { g.with(t).expire(x) },
-			"expire2":  func(t *rapid.T) { g.with(t).expire(x) },
+			"expire":         func(t *rapid.T) { g.with(t).expire(x) },
+			"expire2":        func(t *rapid.T) { g.with(t).expire(x) },
+			"record":         func(t *rapid.T) { play1(t, x, g.with(t).record()) },
+			"stop recording": func(t *rapid.T) { play1(t, x, StopRecording{At: g.with(t).tick()}) },
+			"pause": func(t *rapid.T) {
+				play1(t, x, PauseRecording{At: g.with(t).tick(), Behavior: g.pick("", "skip", "silence", "x")})
+			},
+			"resume":   func(t *rapid.T) { play1(t, x, ResumeRecording{At: g.with(t).tick()}) },
+			"finish":   func(t *rapid.T) { g.with(t).finish(x) },
 			"health":   func(t *rapid.T) { g.with(t).check(x, &health) },
 			"rare end": func(t *rapid.T) { g.with(t).rare(x) },
 		})
@@ -169,6 +177,27 @@ func (g *generator) expire(x *trial) {
 	}
 }
 
+func (g *generator) record() Command {
+	id := rapid.IntRange(0, 1_000_000).Draw(g.t, "id")
+	return StartRecording{At: g.tick(), ID: fmt.Sprintf("4ec00000-0000-4000-8000-%012d", id), Options: RecordingOptions{
+		Format: g.pick("", "wav", "ogg", "mp3"), Notice: g.pick("", "", "announce"),
+		Duration: time.Duration(rapid.IntRange(-1, 40).Draw(g.t, "seconds")) * time.Second,
+	}}
+}
+
+// finish ends a recording that is there; again, it must change nothing.
+func (g *generator) finish(x *trial) {
+	if len(x.state.Recordings) == 0 {
+		return
+	}
+	r := rapid.SampledFrom(x.state.Recordings).Draw(g.t, "recording")
+	c := FinishRecording{At: g.tick(), ID: r.ID, File: RecordingFile{Size: 44}, Failure: RecordingReason(g.pick("", "", "failed", "disk_full"))}
+	play1(g.t, x, c)
+	if again := play1(g.t, x, c); len(again) > 0 {
+		g.t.Fatalf("a second FinishRecording gave %s", again[0].Type)
+	}
+}
+
 func (g *generator) check(x *trial, h *Health) {
 	evidence := map[ParticipantID]Evidence{}
 	for _, p := range x.state.Participants {
@@ -195,6 +224,9 @@ func (g *generator) rare(x *trial) {
 		play1(g.t, x, Terminate{At: g.tick(), Delete: rapid.Bool().Draw(g.t, "delete")})
 	case 1:
 		play1(g.t, x, Recover{At: g.tick()})
+		if x.state.Conference.Recordings.Active != "" {
+			g.t.Fatalf("a recording is active after Recover")
+		}
 		if n := len(x.state.Participants); n > 0 {
 			g.t.Fatalf("%d participants after Recover", n)
 		}

@@ -164,6 +164,8 @@ func (e Event) Data() ([]byte, error) {
 		}{e.Participant.Resource(), e.Digit})
 	case e.Participant != nil:
 		return json.Marshal(e.Participant.Resource())
+	case e.Recording != nil:
+		return json.Marshal(e.Recording.Resource())
 	}
 	return nil, fmt.Errorf("write event %s: it is about nothing", e.Type)
 }

@@ -71,7 +71,8 @@ func firstDifference(got, want string) string {
 // play runs the commands of a script and returns the script with what really follows.
 func play(t *testing.T, script string) string {
 	p := player{t: t, trial: newTrial(t, Limits{
-		MaxAge: 24 * time.Hour, LeavingDeadline: 5 * time.Second, MediaTimeout: 30 * time.Second, Retries: 2,
+		MaxAge: 24 * time.Hour, LeavingDeadline: 5 * time.Second, FinishDeadline: time.Minute, MediaTimeout: 30 * time.Second,
+		Retries: 2,
 	})}
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
@@ -257,8 +258,7 @@ func (a arguments) command(verb string, at time.Time) Command {
 	case "recover":
 		return Recover{At: at}
 	}
-	a.t.Fatalf("unknown command %q", verb)
-	return nil
+	return a.recording(verb, at)
 }
 
 func (a arguments) reason() string { s, _ := a.take("reason"); return s }
@@ -347,6 +347,9 @@ func participantID(name string) ParticipantID {
 }
 
 func nameOf(id string) string {
+	if id == "" {
+		return ""
+	}
 	var b []byte
 	if _, err := fmt.Sscanf(strings.TrimLeft(id[len(id)-12:], "0"), "%x", &b); err != nil {
 		return id
@@ -376,6 +379,9 @@ func describe(e Event) string {
 	if e.Conference != nil {
 		return describeConference(e)
 	}
+	if e.Recording != nil {
+		return describeRecording(e)
+	}
 	p := e.Participant
 	line := fmt.Sprintf("%-30s %s %s", e.Type, nameOf(string(p.ID)), p.Status)
 	if p.Role != Member {
@@ -400,6 +406,7 @@ func describeConference(e Event) string {
 	c := e.Conference
 	line := fmt.Sprintf("%-30s %s joined=%s count=%d", e.Type, c.Status, names(c.Joined), c.Count)
 	line += option("name", c.Name) + option("dial_in", c.DialIn) + option("reason", string(c.EndReason))
+	line += option("recording", nameOf(c.Recordings.Active))
 	if c.Type != Standard {
 		line += option("type", string(c.Type))
 	}

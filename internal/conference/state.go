@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Event is a fact: the new value of the conference or of one participant, under the type that the log gives it. Exactly one of
-// Conference and Participant is set.
+// Event is a fact: the new value of the conference, of one participant or of one recording, under the type that the log gives it. One of
+// them is set; but a conference_updated that stops a recording carries that too.
 type Event struct {
 	Type        string
 	At          time.Time
 	Conference  *Conference
 	Participant *Participant
+	Recording   *Recording
 	Digit       string // conferencecall_digit_received only
 }
 
@@ -28,6 +29,12 @@ const (
 	ConferencecallSpeechStarted = "conferencecall_speech_started"
 	ConferencecallSpeechStopped = "conferencecall_speech_stopped"
 	ConferencecallDigitReceived = "conferencecall_digit_received"
+	RecordingStarted            = "recording_started"
+	RecordingPaused             = "recording_paused"
+	RecordingResumed            = "recording_resumed"
+	RecordingFinished           = "recording_finished"
+	RecordingFailedEvent        = "recording_failed"
+	RecordingDeleted            = "recording_deleted"
 )
 
 // Limits bound what the rules accept; every figure comes from the configuration. Zero means no limit.
@@ -37,14 +44,16 @@ type Limits struct {
 	LeavingDeadline time.Duration // 5 s
 	MediaTimeout    time.Duration // silence that a health check counts as a failure
 	Retries         int           // failed checks that are forgiven; 2
+	FinishDeadline  time.Duration // of a recording that is stopping
 	TimeoutCompat   bool          // timeouts of 1–59 s become 24 h instead of an error
 }
 
-// State is one conference with its participants that have not leaved, in order of creation. The zero State is a
+// State is one conference with its participants that have not leaved and its recordings that have not ended, in order of creation. The zero State is a
 // conference that does not exist. It belongs to one goroutine.
 type State struct {
 	Conference   Conference
 	Participants []Participant
+	Recordings   []Recording
 	Limits       Limits
 
 	recent []ParticipantID // the last that leaved, so that a late command can be told from a wrong one; never written in place
@@ -61,6 +70,9 @@ func (s *State) Apply(e Event) {
 	}
 	if e.Participant != nil {
 		s.applyParticipant(*e.Participant)
+	}
+	if e.Recording != nil {
+		s.applyRecording(*e.Recording)
 	}
 	s.Conference.Count = len(s.Participants)
 }
@@ -81,17 +93,37 @@ func (s *State) applyParticipant(p Participant) {
 	}
 }
 
-// NextDeadline returns when Expire has something to do: the conference's end, a participant's greatest age, or the end of the
-// patience with one that is leaving. Zero means never.
+func (s *State) applyRecording(r Recording) {
+	i := s.recording(r.ID)
+	switch {
+	case r.Status == RecordingEnded && i >= 0:
+		s.Recordings = slices.Delete(slices.Clone(s.Recordings), i, i+1)
+	case r.Status == RecordingEnded:
+	case i >= 0:
+		s.Recordings = slices.Clone(s.Recordings)
+		s.Recordings[i] = r
+	default:
+		s.Recordings = append(slices.Clone(s.Recordings), r)
+	}
+}
+
+// NextDeadline returns when Expire has something to do: the conference's end, a participant's greatest age, the end of the
+// patience with one that is leaving, or a recording's limit or end. Zero means never.
 func (s *State) NextDeadline() time.Time {
 	var next time.Time
 	if s.Conference.Status == Progressing {
 		next = s.Conference.Deadline()
 	}
-	for i := range s.Participants {
-		if at := s.deadline(&s.Participants[i]); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+	earlier := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
+	}
+	for i := range s.Participants {
+		earlier(s.deadline(&s.Participants[i]))
+	}
+	for i := range s.Recordings {
+		earlier(s.recordingDeadline(&s.Recordings[i]))
 	}
 	return next
 }

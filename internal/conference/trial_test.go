@@ -62,12 +62,13 @@ func (x *trial) do(c Command) ([]Event, error) {
 // watch checks what the log promises from one event to the next.
 func (x *trial) watch(e Event) {
 	x.t.Helper()
-	if (e.Conference == nil) == (e.Participant == nil) {
+	if stops := e.Type == ConferenceUpdated && e.Recording != nil && e.Recording.Status == RecordingStopping; !stops && things(e) != 1 {
 		x.t.Fatalf("%s: not about exactly one thing", e.Type)
 	}
 	if _, err := e.Data(); err != nil {
 		x.t.Fatalf("%s: %v", e.Type, err)
 	}
+	x.watchRecording(e)
 	if e.Conference != nil {
 		x.forward(string(e.Conference.ID), rank(string(e.Conference.Status), "starting", "progressing", "terminating", "terminated"))
 		if (e.Type == ConferenceDeleted) != (e.Conference.Status == Terminated && x.deleted == 0) {
@@ -76,6 +77,9 @@ func (x *trial) watch(e Event) {
 		if e.Type == ConferenceDeleted {
 			x.deleted++
 		}
+		return
+	}
+	if e.Participant == nil {
 		return
 	}
 	p := e.Participant
@@ -132,7 +136,8 @@ func (x *trial) consistent() {
 		x.t.Fatalf("terminated with count %d, end %v, deadline %v, %d times conference_deleted",
 			c.Count, c.Ended, x.state.NextDeadline(), x.deleted)
 	}
-	if c.Status == Terminating && c.Count == 0 {
+	x.consistentRecordings()
+	if c.Status == Terminating && c.Count == 0 && len(x.state.Recordings) == 0 {
 		x.t.Fatalf("nobody is left and still terminating")
 	}
 	if c.Type == Connect && c.Count > 2 {
@@ -145,6 +150,7 @@ func deepCopy(t fataler, s *State) State {
 	return State{
 		Conference:   *viaJSON(t, &s.Conference),
 		Participants: *viaJSON(t, &s.Participants),
+		Recordings:   *viaJSON(t, &s.Recordings),
 		Limits:       s.Limits,
 	}
 }
@@ -156,6 +162,9 @@ func throughJSON(t fataler, e Event) Event {
 	}
 	if e.Participant != nil {
 		e.Participant = viaJSON(t, e.Participant)
+	}
+	if e.Recording != nil {
+		e.Recording = viaJSON(t, e.Recording)
 	}
 	return e
 }

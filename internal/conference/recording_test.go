@@ -1,0 +1,137 @@
+package conference_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	. "parley/internal/conference"
+)
+
+// recording reads the commands of scripts that are about recordings.
+func (a arguments) recording(verb string, at time.Time) Command {
+	switch verb {
+	case "record":
+		o := RecordingOptions{Format: a.str("format", ""), Notice: a.str("notice", ""), OnEndFlowID: a.str("flow", "")}
+		if s, ok := a.take("duration"); ok {
+			o.Duration = a.duration(s)
+		}
+		return StartRecording{At: at, ID: string(participantID(a.name)), Options: o}
+	case "stop_recording":
+		id := ""
+		if a.name != "" {
+			id = string(participantID(a.name))
+		}
+		return StopRecording{At: at, ID: id, Reason: RecordingReason(a.reason())}
+	case "pause":
+		return PauseRecording{At: at, Behavior: a.str("behavior", "")}
+	case "resume":
+		return ResumeRecording{At: at}
+	case "finish":
+		return FinishRecording{
+			At: at, ID: string(participantID(a.name)), Failure: RecordingReason(strings.ReplaceAll(a.str("failure", ""), " ", "_")),
+			File: RecordingFile{Size: 44, Length: time.Second, SHA256: "00"},
+		}
+	}
+	a.t.Fatalf("unknown command %q", verb)
+	return nil
+}
+
+func describeRecording(e Event) string {
+	r := e.Recording
+	line := fmt.Sprintf("%-30s %s %s", e.Type, nameOf(r.ID), r.Status)
+	line += option("format", r.Format) + option("paused", r.Paused) + option("reason", string(r.EndReason))
+	if r.Size > 0 {
+		line += fmt.Sprintf(" size=%d", r.Size)
+	}
+	return line
+}
+
+// things counts what an event is about.
+func things(e Event) (n int) {
+	for _, there := range []bool{e.Conference != nil, e.Participant != nil, e.Recording != nil} {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
+// watchRecording checks what the log promises of recordings.
+func (x *trial) watchRecording(e Event) {
+	x.t.Helper()
+	r := e.Recording
+	if r == nil {
+		return
+	}
+	if x.deleted > 0 && e.Type != RecordingDeleted {
+		x.t.Fatalf("%s after conference_deleted", e.Type)
+	}
+	if e.Type == RecordingDeleted {
+		return
+	}
+	x.forward(r.ID, rank(string(r.Status), "recording", "stopping", "(unused)", "ended"))
+	if (e.Type == RecordingFinished || e.Type == RecordingFailedEvent) != (r.Status == RecordingEnded) {
+		x.t.Fatalf("%s of a recording that is %s", e.Type, r.Status)
+	}
+	if (r.Status != RecordingRunning) != (r.EndReason != "") || (r.Status != RecordingRunning) == r.RecordingTimes.Stopped.IsZero() {
+		x.t.Fatalf("%s recording with reason %q, stopped %v", r.Status, r.EndReason, r.RecordingTimes.Stopped)
+	}
+}
+
+func (x *trial) consistentRecordings() {
+	x.t.Helper()
+	c, running := &x.state.Conference, ""
+	for _, r := range x.state.Recordings {
+		if r.Status == RecordingRunning {
+			running += r.ID
+		}
+	}
+	if running != c.Recordings.Active {
+		x.t.Fatalf("recording_id is %q, what runs is %q", c.Recordings.Active, running)
+	}
+	if running != "" && c.Status != Progressing && c.Count == 0 {
+		x.t.Fatalf("a recording runs in a conference that is %s and empty", c.Status)
+	}
+}
+
+// TestRecordingData says how readers see a recording, and the stop of one.
+func TestRecordingData(t *testing.T) {
+	x := newTrial(t, Limits{})
+	id := string(participantID("r"))
+	var log []Event
+	for i, c := range []Command{
+		Create{At: epoch, ID: conferenceID, CustomerID: customerID},
+		StartRecording{At: epoch, ID: id, Options: RecordingOptions{Format: "ogg", Duration: time.Minute}},
+		PauseRecording{At: epoch, Behavior: "silence"},
+		StopRecording{At: epoch.Add(time.Second)},
+		FinishRecording{At: epoch.Add(2 * time.Second), ID: id, File: RecordingFile{Size: 7, Length: 1500 * time.Millisecond, SHA256: "ab"}},
+	} {
+		events, err := x.do(c)
+		if err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		log = append(log, events...)
+	}
+	for i, want := range map[int]string{
+		2: `"status":"recording","format":"ogg","on_end_flow_id":"00000000-0000-0000-0000-000000000000","tm_start":"2026-01-15T09:30:00.000000Z","tm_end":null`,
+		4: `"paused":true,"pause_behavior":"silence","duration":60,"notice":"none","end_reason":"","size":0`,
+		5: `"recording_id":"00000000-0000-0000-0000-000000000000","recording_ids":["` + id + `"]`,
+		6: `"paused":false,"pause_behavior":"","duration":60,"notice":"none","end_reason":"stopped","size":7,"duration_ms":1500,"sha256":"ab"`,
+	} {
+		data, err := log[i].Data()
+		if err != nil || !json.Valid(data) || !strings.Contains(string(data), want) {
+			t.Errorf("%s: %s (%v)\nlacks %s", log[i].Type, data, err, want)
+		}
+	}
+	gone := log[len(log)-1].Recording
+	if events, err := x.do(DeleteRecording{At: epoch, Recording: *gone}); err != nil || len(events) != 1 || events[0].Type != RecordingDeleted {
+		t.Fatalf("delete: %v, %v", events, err)
+	}
+	gone.RecordingTimes.Deleted = epoch
+	if events, err := x.do(DeleteRecording{At: epoch, Recording: *gone}); err != nil || len(events) != 0 {
+		t.Errorf("delete again: %v, %v", events, err)
+	}
+}
