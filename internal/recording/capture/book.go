@@ -15,6 +15,7 @@ type book struct {
 	quiet  bool   // the cell before had no page
 	pages  []byte // finished, not written
 	audio  bool   // there is audio among them
+	number uint32 // of the first page that is not written
 	stored uint64 // clock up to which all is written
 	gaps   int
 	lost   uint64 // clock units in gaps
@@ -143,11 +144,12 @@ func (b *book) mark(clock uint64, lane uint16, m page.Mark) {
 	b.pages = pages
 }
 
-// drop forgets the pages.
-func (b *book) drop() { b.pages, b.audio = b.pages[:0], false }
+// drop forgets the pages as if they had never been.
+func (b *book) drop() { b.pages, b.audio, b.head.Number = b.pages[:0], false, b.number }
 
 // written forgets the pages, which are on the disk.
 func (b *book) written() {
+	b.number = b.head.Number
 	b.drop()
 	b.stored = b.life.Origin + b.cell*cellClock
 }

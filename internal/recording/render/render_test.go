@@ -41,6 +41,7 @@ func (l *talker) SetRate(rate int) error       { l.rate = rate; return nil }
 func (l *talker) Format() (codec.Format, bool) { return codec.Find(l.format) }
 func (l *talker) Ready() bool                  { return false }
 func (l *talker) Send([]byte)                  {}
+func (l *talker) Loss() int                    { return 0 }
 
 func (l *talker) Pull(dst []int16, _ time.Duration) bool {
 	if l.burst == 0 {
