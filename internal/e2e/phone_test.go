@@ -7,12 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"parley/internal/audio"
 )
 
 // codecs are how baresip is told to use one codec only: module, account parameter, rate of its audio, channels.
@@ -31,31 +30,61 @@ type phone struct {
 	t       *testing.T
 	dir     string
 	control string // address of its ctrl_tcp
+	conn    net.Conn
+	answers chan answer // to commands
 	cmd     *exec.Cmd
 	out     *tail
 	mu      sync.Mutex
-	seen    []string // types of the events that it told of
+	told    []told
+	read    int // how many of them waitFor has taken
 }
 
-// account are what may follow a phone's address in its accounts file, for example ";auth_pass=x;regint=60".
+// told is an event that a phone tells of, for example CALL_CLOSED with its cause.
+type told struct{ Type, Param string }
+
+// answer is what a phone says to a command.
+type answer struct {
+	OK   bool
+	Data string
+}
+
+// account is what a phone's accounts file says: user and host of its address, and what may follow, for example ";auth_pass=x;regint=60".
 type account struct{ user, host, extra string }
 
-// newPhone starts a baresip that sends the samples (at the codec's rate) over and over and keeps what it hears.
+// newPhone starts a baresip that sends the samples (at the codec's rate) and keeps what it hears.
 func newPhone(t *testing.T, codec string, samples []int16, a account) *phone {
 	t.Helper()
 	needs(t, "baresip")
+	dir, ports := t.TempDir(), portBlock(t)
 	c := codecs[codec]
-	dir := t.TempDir()
-	port, control := freePort(t), freePort(t)
 	if a.user == "" {
-		a = account{user: "phone" + fmt.Sprint(port), host: fmt.Sprintf("127.0.0.1:%d", port)}
+		a = account{user: "phone" + fmt.Sprint(ports), host: fmt.Sprintf("127.0.0.1:%d", ports)}
 	}
-	source := filepath.Join(dir, "says.wav")
-	writeWAV(t, source, c.rate, c.channels, samples)
-	config := fmt.Sprintf(`poll_method epoll
+	writeWAV(t, filepath.Join(dir, "says.wav"), c.rate, c.channels, samples)
+	extra := a.extra
+	if !strings.Contains(extra, "regint") {
+		extra += ";regint=0"
+	}
+	for name, text := range map[string]string{
+		"config":   configOf(dir, codec, ports),
+		"accounts": fmt.Sprintf("<sip:%s@%s>;audio_codecs=%s%s\n", a.user, a.host, c.account, extra),
+		"contacts": "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := &phone{t: t, dir: dir, control: fmt.Sprintf("127.0.0.1:%d", ports+2), out: &tail{}, answers: make(chan answer, 16)}
+	p.run()
+	return p
+}
+
+func configOf(dir, codec string, ports int) string {
+	c := codecs[codec]
+	return fmt.Sprintf(`poll_method epoll
 sip_listen 127.0.0.1:%[1]d
 net_interface 127.0.0.1
-audio_source aufile,%[2]s
+audio_source aufile,%[3]s/says.wav
 audio_player aufile,%[3]s/player.wav
 ausrc_srate %[4]d
 auplay_srate %[4]d
@@ -63,7 +92,7 @@ ausrc_channels %[5]d
 auplay_channels %[5]d
 rtp_stats yes
 rtp_ports %[7]d-%[8]d
-module_path /usr/lib/baresip/modules
+module_path %[9]s
 module %[6]s
 module aufile.so
 module sndfile.so
@@ -72,95 +101,134 @@ module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen 127.0.0.1:%[9]d
-`, port, source, dir, c.rate, c.channels, c.module, 40000+port%10000, 40000+port%10000+8, control)
-	accounts := fmt.Sprintf("<sip:%s@%s>;audio_codecs=%s%s\n", a.user, a.host, c.account, a.extra)
-	if !strings.Contains(a.extra, "regint") {
-		accounts = strings.TrimSpace(accounts) + ";regint=0\n"
-	}
-	for name, text := range map[string]string{"config": config, "accounts": accounts, "contacts": ""} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p := &phone{t: t, dir: dir, control: fmt.Sprintf("127.0.0.1:%d", control), out: &tail{}}
-	p.cmd = exec.Command("baresip", "-f", dir)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.quit)
-	eventually(t, 10*time.Second, "phone's control port", func() error {
-		conn, err := net.Dial("tcp", p.control)
-		if err == nil {
-			go p.listen(conn)
-		}
-		return err
-	})
-	return p
+ctrl_tcp_listen 127.0.0.1:%[2]d
+`, ports, ports+2, dir, c.rate, c.channels, c.module, ports+4, ports+blockSize-1, modulePath())
 }
 
-// listen collects the events that the phone tells of on one control connection until it is closed.
-func (p *phone) listen(conn net.Conn) {
-	dec := newNetstring(conn)
+// modulePath is where the system keeps baresip's modules.
+func modulePath() string {
+	for _, pattern := range []string{"/usr/lib/baresip/modules", "/usr/lib/*/baresip/modules", "/usr/local/lib/baresip/modules"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return found[0]
+		}
+	}
+	return "/usr/lib/baresip/modules"
+}
+
+func (p *phone) run() {
+	p.t.Helper()
+	p.cmd = exec.Command("baresip", "-f", p.dir)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, p.out, p.out
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(p.quit)
+	eventually(p.t, 15*time.Second, "phone's control port", func() error {
+		var err error
+		p.conn, err = net.Dial("tcp", p.control)
+		return err
+	})
+	p.t.Cleanup(func() { p.conn.Close() })
+	go p.listen()
+}
+
+// listen collects what the phone tells on its control connection, the only one that it has, until it is closed.
+func (p *phone) listen() {
+	next := newNetstring(p.conn)
 	for {
-		msg, err := dec()
+		msg, err := next()
 		if err != nil {
 			return
 		}
-		var e struct {
-			Event bool
-			Type  string
+		var m struct {
+			Event, Response, OK bool
+			Type, Param, Data   string
 		}
-		if json.Unmarshal(msg, &e) == nil && e.Event {
+		switch err := json.Unmarshal(msg, &m); {
+		case err != nil:
+		case m.Event:
 			p.mu.Lock()
-			p.seen = append(p.seen, e.Type)
+			p.told = append(p.told, told{m.Type, m.Param})
 			p.mu.Unlock()
+		case m.Response:
+			p.answers <- answer{m.OK, m.Data}
 		}
 	}
 }
 
-// waitFor waits until the phone has told of an event, for example CALL_ESTABLISHED.
-func (p *phone) waitFor(kind string) {
+// waitFor waits until the phone tells of an event, for example CALL_ESTABLISHED, after the one that was waited for before. It
+// returns what the phone says about it, for example the status that closed a call.
+func (p *phone) waitFor(kind string) (param string) {
 	p.t.Helper()
-	eventually(p.t, 15*time.Second, "phone's "+kind, func() error {
+	eventually(p.t, 20*time.Second, "phone's "+kind, func() error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for _, k := range p.seen {
-			if k == kind {
+		for i, e := range p.told[p.read:] {
+			if e.Type == kind {
+				p.read += i + 1
+				param = e.Param
 				return nil
 			}
 		}
-		return fmt.Errorf("phone told of %v; it said:\n%s", p.seen, p.out)
+		return fmt.Errorf("phone told of %v; it said:\n%s", p.told, p.out)
+	})
+	return param
+}
+
+// says waits until the phone has printed a text. It registers before its control port is open, so there is no event to wait for.
+func (p *phone) says(text string) {
+	p.t.Helper()
+	eventually(p.t, 20*time.Second, "phone's "+text, func() error {
+		if said := p.out.String(); !strings.Contains(said, text) {
+			return fmt.Errorf("it said:\n%s", said)
+		}
+		return nil
+	})
+}
+
+var rates = regexp.MustCompile(`audio=(\d+)/(\d+) \(bit/s\)`)
+
+// receives waits until the phone counts media as coming in, or as not coming in: what it records ends at the first hold.
+func (p *phone) receives(want bool) {
+	p.t.Helper()
+	from := len(p.out.all())
+	eventually(p.t, 20*time.Second, "phone's bit rate", func() error {
+		seen := rates.FindAllStringSubmatch(p.out.all()[from:], -1)
+		if len(seen) == 0 || (seen[len(seen)-1][2] != "0") != want {
+			return fmt.Errorf("receives media: want %v, rates %v", want, seen)
+		}
+		return nil
 	})
 }
 
 // command sends a command, for example dial, hangup, sndcode.
 func (p *phone) command(name, params string) {
 	p.t.Helper()
-	conn, err := net.DialTimeout("tcp", p.control, 5*time.Second)
-	if err != nil {
+	msg, _ := json.Marshal(map[string]string{"command": name, "params": params, "token": "t"})
+	if _, err := fmt.Fprintf(p.conn, "%d:%s,", len(msg), msg); err != nil {
 		p.t.Fatalf("phone is gone: %v\n%s", err, p.out)
 	}
-	defer conn.Close()
-	msg, _ := json.Marshal(map[string]string{"command": name, "params": params, "token": "t"})
-	fmt.Fprintf(conn, "%d:%s,", len(msg), msg)
-	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-	dec := newNetstring(conn)
-	for {
-		answer, err := dec()
-		if err != nil {
-			p.t.Fatalf("phone's answer to %s: %v", name, err)
+	select {
+	case a := <-p.answers:
+		if !a.OK {
+			p.t.Fatalf("phone does not %s %s: %s", name, params, a.Data)
 		}
-		if strings.Contains(string(answer), `"response"`) {
-			return
-		}
+	case <-time.After(10 * time.Second):
+		p.t.Fatalf("phone does not answer to %s %s", name, params)
 	}
 }
 
 func (p *phone) dial(uri string) { p.t.Helper(); p.command("dial", uri) }
 func (p *phone) hangup()         { p.t.Helper(); p.command("hangup", "") }
 
+// enter dials and waits until the call is up.
+func (p *phone) enter(uri string) {
+	p.t.Helper()
+	p.dial(uri)
+	p.waitFor("CALL_ESTABLISHED")
+}
+
+// quit ends the phone as a user would, and takes it away when it does not listen.
 func (p *phone) quit() {
 	if p.cmd == nil {
 		return
@@ -184,35 +252,55 @@ func (p *phone) quit() {
 func (p *phone) heard() (rate int, samples []int16) {
 	p.t.Helper()
 	files, _ := filepath.Glob(filepath.Join(p.dir, "dump-*-dec.wav"))
-	if len(files) == 0 {
+	latest, at := "", time.Time{}
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil && info.ModTime().After(at) {
+			latest, at = f, info.ModTime()
+		}
+	}
+	if latest == "" {
 		return 0, nil
 	}
-	return readDump(p.t, files[len(files)-1])
+	return readWAV(p.t, latest)
 }
 
-// hears waits until the phone has heard d more.
-func (p *phone) hears(d time.Duration) {
+// hears waits until the phone has heard d more and returns that.
+func (p *phone) hears(d time.Duration) (rate int, samples []int16) {
 	p.t.Helper()
-	length := func() time.Duration {
-		rate, samples := p.heard()
+	_, before := p.heard()
+	eventually(p.t, d+20*time.Second, "audio at the phone", func() error {
+		rate, samples = p.heard()
 		if rate == 0 {
-			return 0
+			return fmt.Errorf("none so far")
 		}
-		return time.Duration(len(samples)) * time.Second / time.Duration(rate)
-	}
-	from := length()
-	eventually(p.t, d+15*time.Second, "audio at the phone", func() error {
-		if got := length() - from; got < d {
+		if got := time.Duration(len(samples)-len(before)) * time.Second / time.Duration(rate); got < d {
 			return fmt.Errorf("%v of %v", got, d)
 		}
 		return nil
 	})
+	return rate, samples[len(before):]
 }
 
-// tone returns d of a sine at a rate.
-func tone(rate int, hertz float64, d time.Duration) []int16 {
-	t := audio.NewTone(hertz, -15, rate, 0)
-	out := make([]int16, int(d.Seconds()*float64(rate)))
-	t.Read(out)
-	return out
+// hearsTone waits until the phone has heard a tone at -12 dB, as tone makes it, for half a second without a break.
+func (p *phone) hearsTone(hertz float64) {
+	p.t.Helper()
+	p.untilTone(hertz, "at about -12 dB", func(level float64) bool { return level > -16 && level < -8 })
+}
+
+// hearsNone waits until the phone has not heard a tone for half a second.
+func (p *phone) hearsNone(hertz float64) {
+	p.t.Helper()
+	p.untilTone(hertz, "not at all", func(level float64) bool { return level < -50 })
+}
+
+func (p *phone) untilTone(hertz float64, want string, good func(level float64) bool) {
+	p.t.Helper()
+	level := 0.0
+	for range 40 {
+		rate, samples := p.hears(time.Second / 2)
+		if level = power(rate, samples, hertz); good(level) {
+			return
+		}
+	}
+	p.t.Errorf("phone %s hears %v Hz at %.1f dB, want it %s", filepath.Base(p.dir), hertz, level, want)
 }

@@ -2,38 +2,37 @@ package e2e
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"parley/internal/api/apitest"
 )
 
 const accessKey = "e2e-access-key-0123456789"
 
-// binary is the server under test, built once with the race detector.
-var binary string
+// built is the server under test, built once with the race detector.
+var built string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "parley-e2e-")
+		dir, err := os.MkdirTemp("", "e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "parley")
-		build := exec.Command("go", "build", "-race", "-o", binary, "parley/cmd/parley")
+		built = filepath.Join(dir, "server")
+		build := exec.Command("go", "build", "-race", "-o", built, "parley/cmd/parley")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1
@@ -47,7 +46,8 @@ type server struct {
 	t         *testing.T
 	data      string
 	http, sip string
-	args      []string
+	args      []string // of serve, complete
+	client    *http.Client
 	cmd       *exec.Cmd
 	out       *tail
 	exited    chan error
@@ -65,7 +65,12 @@ func (l *tail) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-func (l *tail) String() string {
+// noise is what a phone tells about its bit rate ten times a second, and requests that only read.
+var noise = regexp.MustCompile(`\r?\[\d+:\d\d:\d\d\] audio=\S+ \(bit/s\)\s*|.*msg=request method=GET .*\n`)
+
+func (l *tail) String() string { return noise.ReplaceAllString(l.all(), "") }
+
+func (l *tail) all() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
@@ -74,33 +79,46 @@ func (l *tail) String() string {
 // start runs a server in --dev on free ports with an empty data folder and waits until it is ready.
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
+	return startPublic(t, append([]string{"--dev"}, args...)...)
+}
+
+// startPublic is start without --dev: phones have to authenticate.
+func startPublic(t *testing.T, args ...string) *server {
+	t.Helper()
+	ports := portBlock(t)
 	s := &server{
-		t: t, data: filepath.Join(t.TempDir(), "data"),
-		http: fmt.Sprintf("127.0.0.1:%d", freePort(t)), sip: fmt.Sprintf("127.0.0.1:%d", freePort(t)), args: args,
+		t: t, data: filepath.Join(t.TempDir(), "data"), out: &tail{},
+		http: fmt.Sprintf("127.0.0.1:%d", ports), sip: fmt.Sprintf("127.0.0.1:%d", ports+2),
 	}
+	s.args = append([]string{"serve", "--data", s.data, "--http", s.http, "--sip", s.sip, "--media-ports", mediaPorts()}, args...)
 	s.start()
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.stop()
 		}
-		if t.Failed() {
-			t.Logf("server said:\n%s", s.out)
+		said := s.out.String()
+		if strings.Contains(said, "DATA RACE") || strings.Contains(said, "panic: ") {
+			t.Error("data race or panic in the server")
 		}
-		if strings.Contains(s.out.String(), "DATA RACE") {
-			t.Errorf("data race in the server")
+		if t.Failed() {
+			t.Logf("server said:\n%s", said)
 		}
 	})
 	return s
 }
 
+// start runs the server, again after stop or kill.
 func (s *server) start() {
 	s.t.Helper()
-	args := append([]string{"serve", "--dev", "--data", s.data, "--http", s.http, "--sip", s.sip}, s.args...)
-	s.cmd = exec.Command(binary, args...)
-	s.cmd.Env = append(os.Environ(), "PARLEY_ACCESS_KEY="+accessKey)
-	if s.out == nil {
-		s.out = &tail{}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	checker, err := apitest.New(transport, s.t.Errorf)
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	s.client = &http.Client{Transport: checker, Timeout: 20 * time.Second}
+	s.cmd = exec.Command(built, s.args...)
+	s.cmd.Env = environment("PARLEY_ACCESS_KEY=" + accessKey)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -108,14 +126,14 @@ func (s *server) start() {
 	exited := make(chan error, 1)
 	go func(cmd *exec.Cmd) { exited <- cmd.Wait() }(s.cmd)
 	s.exited = exited
-	eventually(s.t, 20*time.Second, "server ready", func() error {
+	eventually(s.t, 30*time.Second, "server ready", func() error {
 		select {
 		case err := <-exited:
-			exited <- err
+			s.cmd = nil
 			s.t.Fatalf("server exited: %v\n%s", err, s.out)
 		default:
 		}
-		r, err := http.Get("http://" + s.http + "/readyz")
+		r, err := (&http.Client{Transport: transport, Timeout: time.Second}).Get("http://" + s.http + "/readyz")
 		if err != nil {
 			return err
 		}
@@ -151,103 +169,6 @@ func (s *server) kill() {
 	s.cmd = nil
 }
 
-type object = map[string]any
-
-// do sends a request and returns status and body.
-func (s *server) do(method, path string, body any) (int, object) {
-	s.t.Helper()
-	var r io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		r = bytes.NewReader(b)
-	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.http+"/v1.0"+path, r)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+accessKey)
-	req.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	var out object
-	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
-		s.t.Fatalf("%s %s: %s, body: %v", method, path, answer.Status, err)
-	}
-	return answer.StatusCode, out
-}
-
-// must is do that expects 200.
-func (s *server) must(method, path string, body any) object {
-	s.t.Helper()
-	status, out := s.do(method, path, body)
-	if status != 200 {
-		s.t.Fatalf("%s %s: status %d: %v", method, path, status, out)
-	}
-	return out
-}
-
-// conference makes one and returns its id.
-func (s *server) conference(body object) string {
-	s.t.Helper()
-	if body == nil {
-		body = object{"type": "conference", "name": "e2e"}
-	}
-	return s.must("POST", "/conferences", body)["id"].(string)
-}
-
-// event is a log entry.
-type event struct {
-	Seq  int64
-	Type string
-	Data object
-}
-
-// events returns the log of a conference.
-func (s *server) events(conference string) []event {
-	s.t.Helper()
-	var all []event
-	after := int64(0)
-	for {
-		page := s.must("GET", fmt.Sprintf("/events?conference_id=%s&after=%d&limit=1000", conference, after), nil)
-		list := page["result"].([]any)
-		for _, x := range list {
-			e := x.(object)
-			all = append(all, event{int64(e["seq"].(float64)), e["type"].(string), e["data"].(object)})
-		}
-		if len(list) == 0 {
-			return all
-		}
-		after = all[len(all)-1].Seq
-	}
-}
-
-// wait waits until the n-th event of the type is in the conference's log and returns it.
-func (s *server) wait(conference, kind string, n int) event {
-	s.t.Helper()
-	var found event
-	eventually(s.t, 20*time.Second, fmt.Sprintf("%d × %s", n, kind), func() error {
-		seen := 0
-		for _, e := range s.events(conference) {
-			if e.Type == kind {
-				if seen++; seen == n {
-					found = e
-					return nil
-				}
-			}
-		}
-		return fmt.Errorf("%d so far", seen)
-	})
-	return found
-}
-
 // eventually polls until check returns nil.
 func eventually(t *testing.T, within time.Duration, what string, check func() error) {
 	t.Helper()
@@ -268,45 +189,22 @@ func eventually(t *testing.T, within time.Duration, what string, check func() er
 	}
 }
 
-// freePort returns a port that is free for UDP and TCP just now, with the next one free too.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if port%2 == 1 || port > 30000 && port < 40000 {
-			continue
-		}
-		free := true
-		for p := port; p < port+2; p++ {
-			u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", p))
-			if err != nil {
-				free = false
-				break
-			}
-			u.Close()
-		}
-		if free {
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
 // needs skips the test, loudly, when a program is missing; in CI that is a failure.
 func needs(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is missing and CI=true", p)
-			}
-			t.Skipf("SKIPPED LOUDLY: %s is missing; 'make test' installs it where it can", p)
+			skip(t, p+" is missing; 'make test' installs it where it can")
 		}
 	}
+}
+
+// skip skips the test, loudly; in CI that is a failure.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("CI=true, but %s", why)
+	}
+	fmt.Fprintf(os.Stderr, "SKIPPED: %s: %s\n", t.Name(), why)
+	t.Skip(why)
 }
