@@ -48,10 +48,13 @@ const (
 type Port struct {
 	leg    Leg
 	o      Options
-	gain   float32
+	gain   float32 // at the end of the last frame
+	volume float32 // that gain goes to
+	open   bool    // the last frame could be heard to its end
 	talk   audio.Talk
 	level  uint8 // of the last frame, -dBov
 	heard  bool  // the frame is in this tick's mix
+	ear    bool  // it heard the room in the last tick
 	frame  []int16
 	outlet *outlet // of the leg's format; nil before there is one
 	own    *voice  // its mix without itself, nil while it hears the common one
@@ -62,6 +65,7 @@ type Port struct {
 func newPort(leg Leg, o Options) *Port {
 	p := &Port{leg: leg, talk: audio.NewTalk(audio.FreeSWITCH), level: silentLevel}
 	p.set(o)
+	p.gain, p.ear = p.volume, p.hears()
 	return p
 }
 
@@ -69,7 +73,7 @@ const silentLevel = 127
 
 func (p *Port) set(o Options) {
 	p.o = o
-	p.gain = audio.DB(float64(min(max(o.Volume, volumeLow), volumeHigh)))
+	p.volume = audio.DB(float64(min(max(o.Volume, volumeLow), volumeHigh)))
 	if o.Muted || o.Held {
 		p.talk.Stop()
 	}
@@ -88,15 +92,28 @@ func (p *Port) pull(now time.Duration) bool {
 	score := 0
 	p.level = silentLevel
 	if sound {
-		audio.Gain(p.frame, p.gain)
+		fade(p.frame, p.gain, p.volume)
 		score = audio.Score(p.frame)
 		p.level = audio.Level(p.frame)
 	}
-	if p.o.Muted || p.o.Held {
+	p.gain = p.volume
+	was, open := p.open, !p.o.Muted && !p.o.Held
+	p.open = open
+	switch {
+	case !open && !was:
 		return false
+	case !open:
+		if sound = sound && p.heard; sound {
+			fade(p.frame, 1, 0)
+		}
+		return sound
 	}
 	p.talk.Push(score, audio.FrameMillis)
-	return sound && p.talk.Audible()
+	sound = sound && p.talk.Audible()
+	if sound && !was {
+		fade(p.frame, 0, 1)
+	}
+	return sound
 }
 
 // hears reports whether the port gets any audio.

@@ -31,6 +31,9 @@ type Room struct {
 	minus   []int32 // sum without one port, while that one is served
 	dirty   bool    // sum is not zero
 	heard   int     // ports in sum
+	tail    []int32 // how those who left since the last tick end
+	ending  bool    // there is something in it
+	fading  bool    // it is in sum
 	playing bool    // players for everyone are in sum
 	common  *mix
 	moment  moment
@@ -63,7 +66,7 @@ func (r *Room) Enter(leg Leg, o Options) (*Port, error) {
 	return p, nil
 }
 
-// Leave removes a port. Repeated calls change nothing.
+// Leave removes a port, whose sound fades out in 5 ms. Repeated calls change nothing.
 func (r *Room) Leave(p *Port) error {
 	i := slices.Index(r.ports, p)
 	if i < 0 {
@@ -72,6 +75,7 @@ func (r *Room) Leave(p *Port) error {
 	r.ports = slices.Delete(r.ports, i, i+1)
 	r.removePlayers(func(x *player) bool { return x.to == p })
 	r.detach(p)
+	r.fadeOut(p)
 	return r.settle(nil)
 }
 
@@ -80,10 +84,9 @@ func (r *Room) Set(p *Port, o Options) {
 	if o.Tag == "" {
 		o.Tag = p.o.Tag
 	}
-	deaf := !p.hears()
 	p.set(o)
-	if deaf && p.outlet != nil {
-		p.outlet.shared.refresh()
+	if p.outlet != nil && p.ear != p.hears() {
+		_ = p.outlet.reserve() // without a voice for the fade it changes at once
 	}
 }
 
@@ -180,6 +183,7 @@ func (r *Room) resize(rate int) {
 	r.rate, r.outlets, r.common = rate, nil, newMix(rate)
 	r.common.tick = r.tick
 	r.sum, r.minus, r.dirty = make([]int32, n), make([]int32, n), false
+	r.tail, r.ending = make([]int32, n), false
 	r.moment.resize(n)
 }
 

@@ -16,11 +16,13 @@ func (r *Room) Tick(now time.Duration) {
 		clear(r.sum)
 		r.dirty = false
 	}
+	r.end()
 	r.play(now)
 	r.gather(now)
-	r.common.start(r.tick, r.sum, r.heard == 0 && !r.playing)
+	r.common.start(r.tick, r.sum, r.heard == 0 && !r.playing && !r.fading)
 	for _, p := range r.ports {
 		p.leg.Send(r.payload(p))
+		p.ear = p.hears()
 	}
 	r.tap()
 	r.clock += clockSamples
@@ -47,14 +49,15 @@ func (r *Room) add(frame []int16) {
 	r.dirty = true
 }
 
-// follow gives a port a stream of its own while it is heard, or something plays for it alone, and some ticks longer.
+// follow gives a port a stream of its own while it is heard, or something plays for it alone, or what it hears fades in or out, and some ticks
+// longer.
 func (r *Room) follow(p *Port) {
 	switch {
 	case p.outlet == nil:
-	case p.heard || p.played > 0:
+	case p.heard || p.played > 0 || p.ear != p.hears():
 		p.keep = p.outlet.keep
 		if p.own == nil {
-			p.own = p.outlet.take(r.common, p.hears())
+			p.own = p.outlet.take(r.common, p.ear)
 		}
 	case p.own == nil:
 	case p.keep > 0:
@@ -78,27 +81,36 @@ func (r *Room) payload(p *Port) []byte {
 }
 
 func (r *Room) ownPayload(p *Port) []byte {
-	others := r.heard
-	if p.heard {
-		others--
-	}
-	hears, sum := p.hears() && (others > 0 || r.playing), r.sum
-	if p.heard || p.played > 0 {
+	turns := p.ear != p.hears()
+	rest, sum := (p.ear || p.hears()) && r.others(p), r.sum
+	if p.heard || p.played > 0 || turns {
 		sum = r.minus
 	}
 	switch {
-	case hears && p.heard:
+	case rest && p.heard:
 		audio.MixMinus(sum, r.sum, p.frame)
-	case hears && p.played > 0:
+	case rest && (p.played > 0 || turns):
 		copy(sum, r.sum)
 	case p.played > 0:
 		clear(sum)
 	}
+	if rest && turns {
+		turn(sum, p.hears())
+	}
 	if p.played > 0 {
 		r.addPlayed(sum, p)
 	}
-	p.own.start(r.tick, sum, !hears && p.played == 0)
+	p.own.start(r.tick, sum, !rest && p.played == 0)
 	return r.encode(p.own.mix, p.own.stream)
+}
+
+// others reports whether there is sound in the room that is not the port's own.
+func (r *Room) others(p *Port) bool {
+	heard := r.heard
+	if p.heard {
+		heard--
+	}
+	return heard > 0 || r.playing || r.fading
 }
 
 func (r *Room) encode(m *mix, s *stream) []byte {
