@@ -1,0 +1,179 @@
+package archive_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/mixer"
+	"parley/internal/recording/archive"
+	"parley/internal/recording/capture"
+	"parley/internal/recording/render"
+)
+
+func open(t *testing.T, dir string) (*archive.Archive, []string) {
+	t.Helper()
+	a, unsettled, err := archive.Open(archive.Options{Dir: dir, MinFree: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, unsettled
+}
+
+// record keeps a second of one voice.
+func record(t *testing.T, a *archive.Archive) (id, tag string) {
+	t.Helper()
+	id, tag = uuid.NewString(), uuid.NewString()
+	c, err := a.Start(conference.Recording{ID: id, RecordingOptions: conference.RecordingOptions{Duration: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := make([]int16, 160)
+	for i := range frame {
+		frame[i] = int16(i * 50)
+	}
+	for tick := range 50 {
+		if tick == 0 {
+			if err := c.Join(capture.Lane{Tag: tag, Name: "Ada"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.See(mixer.Moment{Clock: uint64(tick) * 960, Rate: 8000, Voices: []mixer.Voice{{Tag: tag, Frame: frame}}, Mix: frame})
+	}
+	c.Stop("")
+	return id, tag
+}
+
+func TestFinishedRecordingCanBeHad(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "recordings")
+	a, _ := open(t, dir)
+	id, tag := record(t, a)
+	f, failure, err := a.Finish(t.Context(), id, "wav")
+	if err != nil || failure != "" || f.Length != time.Second || f.Size != 44+16000 || len(f.SHA256) != 64 {
+		t.Fatalf("finished as %+v, %q, %v", f, failure, err)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for _, what := range []render.Rendition{
+				{Kind: render.Mix, Format: "wav"}, {Kind: render.Participant, Tag: tag, Format: "ogg"}, {Kind: render.Stereo, Format: "wav"},
+			} {
+				file, err := a.File(t.Context(), id, what)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer file.Close()
+				if info, err := file.Stat(); err != nil || info.Size() != file.Size || info.Mode().Perm() != 0o600 {
+					t.Errorf("%s: %v, %v, told %d bytes", file.Name, info, err, file.Size)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := a.Stats().Rendered; n != 3 {
+		t.Errorf("%d renditions made for three", n)
+	}
+	if m, err := a.Manifest(id); err != nil || len(m.Files) != 3 || m.Reason != "stopped" {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	var b bytes.Buffer
+	if err := a.ZIP(t.Context(), &b, id, "wav"); err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil || len(z.File) != 2 || z.File[0].Name != id+"_mix.wav" || z.File[0].UncompressedSize64 != uint64(f.Size) {
+		t.Errorf("zip: %v, %v", z, err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("folder: %v, %v", info, err)
+	}
+}
+
+func TestUnsettledIsToldAgain(t *testing.T) {
+	dir := t.TempDir()
+	a, _ := open(t, dir)
+	id, _ := record(t, a)
+	if _, _, err := a.Finish(t.Context(), id, "ogg"); err != nil {
+		t.Fatal(err)
+	}
+	a, unsettled := open(t, dir)
+	if len(unsettled) != 1 || unsettled[0] != id {
+		t.Fatalf("unsettled: %v", unsettled)
+	}
+	if err := a.Settle(id); err != nil {
+		t.Fatal(err)
+	}
+	if _, unsettled = open(t, dir); len(unsettled) != 0 {
+		t.Errorf("unsettled after it was told: %v", unsettled)
+	}
+}
+
+func TestRemoveLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	a, _ := open(t, dir)
+	id, _ := record(t, a)
+	for range 2 {
+		if err := a.Remove(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	_, err := a.File(t.Context(), id, render.Rendition{Kind: render.Mix, Format: "wav"})
+	wantReason(t, err, "RECORDING_CAPTURE_MISSING")
+}
+
+func TestRefusals(t *testing.T) {
+	dir := t.TempDir()
+	a, _ := open(t, dir)
+	id, _ := record(t, a)
+	for want, what := range map[string]render.Rendition{
+		"RENDITION_UNKNOWN":        {Kind: "../mix", Format: "wav"},
+		"RENDITION_FORMAT_UNKNOWN": {Kind: "mix", Format: "../../mp3"},
+		"PARTICIPANT_NOT_RECORDED": {Kind: "participant", Tag: "../x", Format: "wav"},
+	} {
+		_, err := a.File(t.Context(), id, what)
+		wantReason(t, err, want)
+	}
+	for _, wrong := range []string{"", "..", "../" + id, uuid.NewString()} {
+		_, err := a.Manifest(wrong)
+		wantReason(t, err, "RECORDING_CAPTURE_MISSING")
+	}
+	wantReason(t, a.Remove(".."), "RECORDING_CAPTURE_MISSING")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.File(gone, id, render.Rendition{Kind: "mix", Format: "wav"}); err == nil {
+		t.Log("made before it was canceled") // either is right
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, id, ".making-*"))
+	if len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestNoSpace(t *testing.T) {
+	a, _, err := archive.Open(archive.Options{Dir: t.TempDir(), MinFree: 1 << 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = a.Start(conference.Recording{ID: uuid.NewString()})
+	wantReason(t, err, "DISK_FULL")
+}
+
+func wantReason(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || fault.ReasonOf(err) != want {
+		t.Errorf("refused with %v (%s), want %s", err, fault.ReasonOf(err), want)
+	}
+}
