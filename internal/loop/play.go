@@ -102,11 +102,17 @@ func (r *Room) endPlayers(ended func(*Player) bool) {
 	})
 }
 
-// Tap shows every following tick of the room to t, on the loop's thread, until remove has returned; both wait for the loop. Recorders use a
-// mixer.Ring, from goroutines of their own.
+// Tap shows every following tick of the room to t, on the loop's thread, until remove has returned; both wait for the loop. A room with a tap
+// keeps its clock although nobody is in it. Recorders use a mixer.Ring, from goroutines of their own.
 func (r *Room) Tap(t mixer.Tap) (remove func()) {
 	// After the loop's end there is nothing to see.
-	_ = r.loop.do(func() error { r.mix.AddTap(t); return nil })
+	_ = r.loop.do(func() error {
+		r.mix.AddTap(t)
+		if !r.open && !r.closed {
+			r.begin()
+		}
+		return nil
+	})
 	return func() {
 		_ = r.loop.do(func() error { r.mix.RemoveTap(t); return nil })
 	}
