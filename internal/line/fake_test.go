@@ -11,6 +11,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/line"
 	"parley/internal/loop"
+	"parley/internal/mixer"
 	"parley/internal/room"
 	"parley/internal/sdp"
 )
@@ -211,6 +212,8 @@ func (x *fakeMixer) Enter(s *loop.Session, o loop.PortOptions) (room.Port, error
 	x.media.mixers[o.Tag], x.media.options[o.Tag] = x, o
 	return &fakePort{x, o.Tag}, nil
 }
+
+func (x *fakeMixer) Tap(mixer.Tap) func() { return func() {} }
 
 func (x *fakeMixer) Facts() <-chan loop.Fact { return x.facts }
 func (x *fakeMixer) Close()                  { close(x.facts) }

@@ -21,8 +21,9 @@ type room struct {
 	state    conference.State
 	place    place
 	seats    map[conference.ParticipantID]*Seat
-	mixer    Mixer            // nil while nobody is seated
+	mixer    Mixer            // nil while nobody is seated and nothing is recorded
 	facts    <-chan loop.Fact // of mixer
+	tape     *tape            // nil while nothing is recorded
 	health   conference.Health
 	pending  []*request // to be written as soon as the store can
 	schedule schedule
@@ -55,6 +56,7 @@ func (r *room) run() {
 	if r.err = r.load(); r.err != nil {
 		return
 	}
+	r.tend()
 	r.schedule.idle = time.Now().Add(r.host.o.IdleAfter)
 	wake := time.NewTimer(0)
 	defer wake.Stop()

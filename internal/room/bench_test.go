@@ -19,6 +19,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/loop"
+	"parley/internal/recording/archive"
 	"parley/internal/room"
 	"parley/internal/store"
 	"parley/internal/store/memory"
@@ -66,11 +67,12 @@ var errFull = fault.New(fault.Unavailable, "STORE_FULL", "the disk is full")
 // bench is a Host under test in virtual time.
 type bench struct {
 	*testing.T
-	ctx   context.Context
-	store *flaky
-	media *fakeMedia
-	host  *room.Host
-	stop  func()
+	ctx     context.Context
+	store   *flaky
+	media   *fakeMedia
+	host    *room.Host
+	archive *archive.Archive // nil: nothing is recorded
+	stop    func()
 }
 
 var limits = conference.Limits{
@@ -95,8 +97,12 @@ func bubble(t *testing.T, f func(b *bench)) {
 // start runs a new Host on the same store.
 func (b *bench) start() {
 	b.media = newFakeMedia()
+	var recorder room.Recorder
+	if b.archive != nil {
+		recorder = b.archive
+	}
 	b.host = room.New(room.Options{
-		Store: b.store, Media: b.media, Limits: limits, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Recorder: recorder, Store: b.store, Media: b.media, Limits: limits, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err := b.host.Recover(b.ctx); err != nil {
 		b.Fatalf("recover: %v", err)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"parley/internal/loop"
+	mix "parley/internal/mixer"
 )
 
 // Media is what a room needs of the media loop. It exists so that tests of rooms and lines run without sockets; the loop's is Engine.
@@ -15,6 +16,7 @@ type Media interface {
 // Mixer is a conference's place in the media loop; its methods promise what those of loop.Room promise.
 type Mixer interface {
 	Enter(s *loop.Session, o loop.PortOptions) (Port, error)
+	Tap(t mix.Tap) (remove func())
 	Facts() <-chan loop.Fact
 	Close()
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/internal/loop"
+	"parley/internal/mixer"
 	"parley/internal/room"
 )
 
@@ -49,6 +50,37 @@ func (x *fakeMixer) Enter(_ *loop.Session, o loop.PortOptions) (room.Port, error
 	p := &fakePort{mixer: x, options: o, silence: -1}
 	x.ports[o.Tag], x.media.ports[o.Tag] = p, p
 	return p, nil
+}
+
+// Tap shows the tap a tick every 20 ms: a steady frame of everybody who may be heard.
+func (x *fakeMixer) Tap(t mixer.Tap) (remove func()) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		frame := make([]int16, 160)
+		for i := range frame {
+			frame[i] = 1000
+		}
+		for clock := uint64(0); ; clock += 960 {
+			select {
+			case <-tick.C:
+				m := mixer.Moment{Clock: clock, Rate: 8000}
+				x.media.mu.Lock()
+				for tag, p := range x.ports {
+					if !p.options.Muted && !p.options.Held {
+						m.Voices = append(m.Voices, mixer.Voice{Tag: tag, Frame: frame})
+					}
+				}
+				x.media.mu.Unlock()
+				t.See(m)
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return func() { close(stop); <-done }
 }
 
 func (x *fakeMixer) Facts() <-chan loop.Fact { return x.facts }

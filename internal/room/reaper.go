@@ -38,6 +38,7 @@ func (h *Host) Run(ctx context.Context) error {
 }
 
 func (h *Host) stop() {
+	h.end() // first, so that who is refused from now on knows why
 	h.mu.Lock()
 	h.stopping = true
 	h.mu.Unlock()
@@ -94,6 +95,15 @@ func (h *Host) Recover(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("recover conferences: %w", err)
+	}
+	if err == nil {
+		err = h.each(ctx, store.Query{Kind: store.Recording, Live: true, Deleted: true, Limit: pageSize}, func(r store.Record) error {
+			visit(r.Conference)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("recover recordings: %w", err)
 	}
 	ending := store.Query{
 		Kind: store.Conference, Status: []string{string(conference.Starting), string(conference.Terminating)},

@@ -26,15 +26,19 @@ func changeOf(version int64, from, to *conference.State, events []conference.Eve
 	c := &store.Change{Key: keyOf(to.Conference.ID), Version: version, Names: nameChanges(&from.Conference, &to.Conference)}
 	whole := !from.NextDeadline().Equal(to.NextDeadline())
 	latest := map[conference.ParticipantID]*conference.Participant{}
+	recordings := map[string]*conference.Recording{}
 	for _, e := range events {
 		row, err := eventOf(&to.Conference, e)
 		if err != nil {
 			return nil, err
 		}
 		c.Events = append(c.Events, row)
+		if e.Recording != nil {
+			recordings[e.Recording.ID] = e.Recording
+		}
 		if e.Conference != nil {
 			whole = true
-		} else if e.Type != conference.ConferencecallDigitReceived {
+		} else if e.Participant != nil && e.Type != conference.ConferencecallDigitReceived {
 			latest[e.Participant.ID] = e.Participant
 		}
 	}
@@ -56,6 +60,13 @@ func changeOf(version int64, from, to *conference.State, events []conference.Eve
 		c.Records = append(c.Records, record)
 		delete(latest, e.Participant.ID)
 	}
+	for _, r := range recordings {
+		record, err := recordingRecord(r)
+		if err != nil {
+			return nil, err
+		}
+		c.Records = append(c.Records, record)
+	}
 	return c, nil
 }
 
@@ -65,8 +76,11 @@ func eventOf(c *conference.Conference, e conference.Event) (store.Event, error) 
 		return store.Event{}, err
 	}
 	resource := string(c.ID)
-	if e.Participant != nil {
+	switch {
+	case e.Participant != nil:
 		resource = string(e.Participant.ID)
+	case e.Conference == nil && e.Recording != nil:
+		resource = e.Recording.ID
 	}
 	return store.Event{
 		ID: newID(), Type: e.Type, At: e.At, CustomerID: c.CustomerID, Conference: string(c.ID), Resource: resource, Data: data,
@@ -93,6 +107,18 @@ func participantRecord(p *conference.Participant) (store.Record, error) {
 	return store.Record{
 		Kind: store.Conferencecall, ID: string(p.ID), CustomerID: p.CustomerID, Conference: string(p.ConferenceID),
 		Reference: p.CallID, Status: string(p.Status), Live: p.Status != conference.Leaved, Created: p.Created, Doc: doc,
+	}, nil
+}
+
+func recordingRecord(r *conference.Recording) (store.Record, error) {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return store.Record{}, fmt.Errorf("write recording %s: %w", r.ID, err)
+	}
+	return store.Record{
+		Kind: store.Recording, ID: r.ID, CustomerID: r.CustomerID, Conference: string(r.ConferenceID), Reference: string(r.ConferenceID),
+		Status: string(r.Status), Live: r.Status != conference.RecordingEnded, Created: r.Created,
+		Deleted: !r.RecordingTimes.Deleted.IsZero(), Doc: doc,
 	}, nil
 }
 
@@ -145,7 +171,26 @@ func (r *room) load() error {
 	if r.state.Participants, err = r.host.inside(ctx, r.id); err != nil {
 		return fmt.Errorf("load conference: %w", err)
 	}
+	if r.state.Recordings, err = r.host.unfinished(ctx, r.id); err != nil {
+		return fmt.Errorf("load conference: %w", err)
+	}
 	return nil
+}
+
+// unfinished returns the recordings of a conference that have not ended, in order of their creation.
+func (h *Host) unfinished(ctx context.Context, id conference.ID) ([]conference.Recording, error) {
+	var all []conference.Recording
+	q := store.Query{Kind: store.Recording, Conference: string(id), Live: true, Deleted: true, Limit: pageSize}
+	err := h.each(ctx, q, func(record store.Record) error {
+		var r conference.Recording
+		if err := json.Unmarshal(record.Doc, &r); err != nil {
+			return fmt.Errorf("read recording %s: %w", record.ID, err)
+		}
+		all = append(all, r)
+		return nil
+	})
+	slices.Reverse(all)
+	return all, err
 }
 
 // inside returns the participants of a conference that have not leaved, in order of their creation.

@@ -10,16 +10,18 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/recording/capture"
 )
 
 // request is a command on its way to a room.
 type request struct {
 	command conference.Command
 	o       DoOptions
-	seat    *Seat       // of a join
-	must    bool        // goes on until it is written, whoever still waits
-	passing bool        // no reason to keep an empty room live
-	reply   chan answer // capacity one; nil when nobody waits
+	seat    *Seat            // of a join
+	capture *capture.Capture // of the start of a recording
+	must    bool             // goes on until it is written, whoever still waits
+	passing bool             // no reason to keep an empty room live
+	reply   chan answer      // capacity one; nil when nobody waits
 }
 
 type answer struct {

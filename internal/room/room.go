@@ -1,5 +1,5 @@
 // Package room runs live conferences: one goroutine each, which decides, appends, applies, reacts and replies; a reaper for the
-// deadlines of those that are not live; and recovery of what a dead process left. A room that nobody is in ends its goroutine after a
+// deadlines of those that are not live; one goroutine for each recording, which brings it to its end; and recovery of what a dead process left. A room that nobody is in ends its goroutine after a
 // while and is loaded again when it is needed. It never calls a door: whoever holds a Seat waits for its end.
 package room
 
@@ -19,10 +19,11 @@ import (
 
 // Options of a Host. Zero durations mean the defaults named here.
 type Options struct {
-	Store  store.Store
-	Media  Media // Engine(loop) in a server
-	Limits conference.Limits
-	Log    *slog.Logger // nil: slog.Default
+	Store    store.Store
+	Media    Media    // Engine(loop) in a server
+	Recorder Recorder // nil: nothing is recorded
+	Limits   conference.Limits
+	Log      *slog.Logger // nil: slog.Default
 
 	HealthInterval time.Duration // between health checks of participants; 5 s
 	IdleAfter      time.Duration // how long a room without participants stays live; 30 s
@@ -32,6 +33,7 @@ type Options struct {
 
 func (o *Options) complete() {
 	o.Log = cmp.Or(o.Log, slog.Default())
+	o.Limits.FinishDeadline = cmp.Or(o.Limits.FinishDeadline, 30*time.Minute)
 	o.HealthInterval = cmp.Or(o.HealthInterval, 5*time.Second)
 	o.IdleAfter = cmp.Or(o.IdleAfter, 30*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 5*time.Second)
@@ -41,11 +43,14 @@ func (o *Options) complete() {
 // Host owns the rooms of this node. Its methods may be called from any goroutine.
 type Host struct {
 	o    Options
-	quit chan struct{}  // closed when the rooms have to end
+	quit chan struct{}   // closed when the rooms have to end
+	ctx  context.Context // of what is done for recordings; ended then, too
+	end  context.CancelFunc
 	wg   sync.WaitGroup // goroutines of rooms
 
-	mu       sync.Mutex // guards rooms and stopping
+	mu       sync.Mutex // guards rooms, kept and stopping
 	rooms    map[conference.ID]*room
+	kept     map[string]bool // recordings that somebody brings to their end
 	stopping bool
 
 	seated atomic.Int64
@@ -55,20 +60,23 @@ type Host struct {
 // rooms end with it: every Host needs its Run.
 func New(o Options) *Host {
 	o.complete()
-	return &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}}
+	h := &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}, kept: map[string]bool{}}
+	h.ctx, h.end = context.WithCancel(context.Background())
+	return h
 }
 
 // Stats of a Host.
 type Stats struct {
-	Rooms int // live rooms
-	Seats int // participants in them
+	Rooms      int // live rooms
+	Seats      int // participants in them
+	Recordings int // that run or are being finished
 }
 
 // Stats returns a snapshot.
 func (h *Host) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Stats{Rooms: len(h.rooms), Seats: int(h.seated.Load())}
+	return Stats{Rooms: len(h.rooms), Seats: int(h.seated.Load()), Recordings: len(h.kept)}
 }
 
 // View is a conference as it was right after a command, with the version of its key and the log position that it reflects.
@@ -136,7 +144,8 @@ type DoOptions struct {
 // Do runs a command on a conference and returns after its events are committed. ifVersion, when positive, must be the
 // current version, else fault.Conflict VERSION_MISMATCH (HTTP 412 at the API). Unknown conferences, and those of another customer when customer is not "",
 // are fault.NotFound CONFERENCE_NOT_FOUND. A version counts as current while nothing of the conference itself has changed since. Once a
-// room has taken the command up, the end of ctx does not withdraw it: an error means that nothing was written.
+// room has taken the command up, the end of ctx does not withdraw it: an error means that nothing was written. The start of a recording opens
+// its capture first: without space it is DISK_FULL.
 func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o DoOptions) (View, error) {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
@@ -146,6 +155,9 @@ func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o
 		return View{}, fault.New(fault.Invalid, "INVALID_ARGUMENT", "a join needs a media session")
 	}
 	id = conference.ID(known)
+	if start, ok := c.(conference.StartRecording); ok {
+		return h.startRecording(ctx, id, start, o)
+	}
 	view, err := h.do(ctx, id, newRequest(c, o))
 	who := named(c)
 	if who == "" || (err == nil && view.Participant != nil) {

@@ -66,12 +66,15 @@ func (r *room) untilWake(now time.Time) time.Duration {
 		earlier(s.health)
 	} else {
 		s.health = time.Time{}
-		if len(r.pending) == 0 && s.idle.Before(next) {
+		if r.unwanted() && s.idle.Before(next) {
 			next = s.idle
 		}
 	}
 	return next.Sub(now)
 }
+
+// unwanted reports whether a room without participants may end: nothing is to be written or recorded.
+func (r *room) unwanted() bool { return len(r.pending) == 0 && r.tape == nil }
 
 func (r *room) wakeUp(now time.Time) {
 	r.settle()
@@ -80,7 +83,7 @@ func (r *room) wakeUp(now time.Time) {
 	}
 	s := &r.schedule
 	if len(r.state.Participants) == 0 {
-		r.ended = len(r.pending) == 0 && !now.Before(s.idle)
+		r.ended = r.unwanted() && !now.Before(s.idle)
 		return
 	}
 	if !s.health.IsZero() && !now.Before(s.health) {
@@ -93,7 +96,7 @@ func (r *room) wakeUp(now time.Time) {
 // progressing, a connect conference is over.
 func (r *room) stop() {
 	until := time.Now().Add(r.host.o.StopTimeout)
-	for !r.ended && (len(r.state.Participants) > 0 || len(r.pending) > 0) {
+	for !r.ended && (len(r.state.Participants) > 0 || !r.unwanted()) {
 		r.patience = max(time.Until(until), 0)
 		group := append(r.pending, &request{command: conference.Recover{At: time.Now()}})
 		r.pending = nil
@@ -112,6 +115,7 @@ func (r *room) stop() {
 
 // abandon ends every seat without writing anything, and the room.
 func (r *room) abandon(err error) {
+	r.cut(string(conference.RecordingInterrupted))
 	var out []departure
 	for id, seat := range r.seats {
 		out = append(out, departure{seat, conference.LeftLost})

@@ -10,6 +10,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/loop"
+	"parley/internal/recording/capture"
 	"parley/internal/store"
 )
 
@@ -20,6 +21,7 @@ type batch struct {
 	events   []conference.Event
 	outcomes []outcome
 	arriving map[conference.ParticipantID]*Seat
+	captures map[string]*capture.Capture // of recordings that start
 }
 
 // outcome is what a command led to.
@@ -49,6 +51,7 @@ func (r *room) commit(group []*request) (wrote bool, err error) {
 	r.state, r.place = b.next, b.place
 	r.place.seq = change.Events[len(change.Events)-1].Seq
 	r.react(b)
+	r.tend()
 	r.reply(b, change.Events)
 	return true, nil
 }
@@ -61,7 +64,7 @@ func (r *room) append(change *store.Change) error {
 
 // decide runs the commands one after the other on a copy of the state. Refusals are answered at once.
 func (r *room) decide(group []*request) *batch {
-	b := &batch{next: r.state, place: r.place, arriving: map[conference.ParticipantID]*Seat{}}
+	b := &batch{next: r.state, place: r.place, arriving: map[conference.ParticipantID]*Seat{}, captures: map[string]*capture.Capture{}}
 	b.next.Participants = append([]conference.Participant(nil), r.state.Participants...)
 	for _, q := range group {
 		if err := b.allows(q); err != nil {
@@ -123,6 +126,9 @@ func (b *batch) take(q *request, events []conference.Event, refused error) {
 	if p := find(b.next.Participants, who); p != nil && o.view.Participant == nil {
 		now := *p
 		o.view.Participant = &now
+	}
+	if q.capture != nil && len(events) > 0 {
+		b.captures[events[0].Recording.ID] = q.capture
 	}
 	if q.seat != nil {
 		b.arriving[who] = q.seat
@@ -187,9 +193,17 @@ func (r *room) react(b *batch) {
 	var in []*Seat
 	var out []departure
 	for _, e := range b.events {
+		if e.Type == conference.RecordingStarted && b.captures[e.Recording.ID] != nil {
+			r.record(e.Recording, b.captures[e.Recording.ID])
+		} else if e.Recording != nil {
+			r.follow(e)
+		}
 		p := e.Participant
 		if p == nil {
 			continue
+		}
+		if r.tape != nil {
+			r.tape.show(p)
 		}
 		seat := r.seats[p.ID]
 		switch {
@@ -232,10 +246,7 @@ func (r *room) enter(in []*Seat) {
 		if p == nil || p.Status == conference.Leaving {
 			continue // gone in the same step
 		}
-		if r.mixer == nil {
-			r.mixer = r.host.o.Media.NewRoom()
-			r.facts = r.mixer.Facts()
-		}
+		r.media()
 		seat.options = portOptions(p)
 		entered.Go(func() { seat.port, seat.refused = r.mixer.Enter(seat.session, seat.options) })
 	}
@@ -249,13 +260,21 @@ func (r *room) enter(in []*Seat) {
 	}
 }
 
+// media makes the room's place in the media loop.
+func (r *room) media() {
+	if r.mixer == nil {
+		r.mixer = r.host.o.Media.NewRoom()
+		r.facts = r.mixer.Facts()
+	}
+}
+
 func portOptions(p *conference.Participant) loop.PortOptions {
 	return loop.PortOptions{Tag: string(p.ID), Muted: p.Muted, Deaf: p.Deaf, Held: p.Held, Volume: p.Volume}
 }
 
 // unseat takes ports out of the mix and then tells their holders. Each port waits for the media loop, so all wait together.
 func (r *room) unseat(out []departure) {
-	if len(r.seats) == 0 && r.mixer != nil {
+	if len(r.seats) == 0 && r.mixer != nil && r.tape == nil {
 		r.mixer.Close()
 		r.mixer, r.facts = nil, nil
 	} else {
