@@ -383,3 +383,55 @@ func TestPhases(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptySlots has the loop work in the slots of its rooms only, take steps at once between them, and count the rest as idle.
+func TestEmptySlots(t *testing.T) {
+	c, err := newClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLoop(c, busyLimit)
+	l.mixing[2] = []*Room{{}}
+	for want := uint64(2); want < 20; want += phases {
+		slot, at, lost, _ := l.next()
+		if slot != want || at != time.Duration(want)*slotLength || lost != 0 {
+			t.Fatalf("slot %d at %v, %d lost, want slot %d", slot, at, lost, want)
+		}
+	}
+	l.idle[3] = []*leg{{}}
+	for _, want := range []uint64{19, 22, 23, 26} {
+		if slot, _, _, _ := l.next(); slot != want {
+			t.Fatalf("slot %d, want %d", slot, want)
+		}
+	}
+	for range 2000 {
+		l.load.skipped(0, phases-1)
+		l.load.account(0, slotLength, 0, 1)
+	}
+	if got := l.load.share(); got < 0.24 || got > 0.26 {
+		t.Errorf("one slot of four used: busy %.2f", got)
+	}
+
+	// Far from the end of the sleep, the thread wakes for what is asked.
+	l.load.clear()
+	woken := make(chan error)
+	go func() {
+		_, err := l.sleepUntil(c.now() + time.Hour)
+		woken <- err
+	}()
+	for range 100 {
+		n := 0
+		if err := l.do(func() error { n++; return nil }); err != nil || n != 1 {
+			t.Fatalf("%d steps: %v", n, err)
+		}
+	}
+	select {
+	case err := <-woken:
+		t.Fatalf("the sleep ended before its time: %v", err)
+	default:
+	}
+	l.post(func() error { l.clock.begin = l.clock.begin.Add(-2 * time.Hour); return nil })
+	if err := wait(t, woken); err != nil {
+		t.Error(err)
+	}
+}

@@ -43,6 +43,14 @@ func (a *load) account(late, spent time.Duration, lost, legs int) {
 	a.legs.Store(int64(legs))
 }
 
+// skipped takes in slots without work before one that began late.
+func (a *load) skipped(late time.Duration, slots int) {
+	for range slots {
+		mean(&a.busy, 0)
+		mean(&a.late, min(max(late, 0), lateClamp).Seconds())
+	}
+}
+
 // clear forgets the load when there is nothing left to do.
 func (a *load) clear() {
 	a.busy.Store(0) // the bits of 0.0

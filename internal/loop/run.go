@@ -26,21 +26,23 @@ type loop struct {
 	waits atomic.Uint64 // commands that found the queue full
 	rooms atomic.Int64  // open rooms, for placing new ones
 	load  load
+	bed   bed
 
 	// What follows belongs to the thread.
-	plan    schedule
-	mixing  [phases][]*Room
-	idle    [phases][]*leg // sessions with media but without a room
-	legs    int            // in rooms
-	lost    int            // frames given up since the start
-	arrived uint64         // legs ever taken, to spread their housekeeping
-	in, out []byte         // the packet being read, the packet being written
-	scratch []int16        // a frame that nobody hears
-	counts  Counts
-	shown   shown
+	plan      schedule
+	mixing    [phases][]*Room
+	idle      [phases][]*leg // sessions with media but without a room
+	legs      int            // in rooms
+	lost      int            // frames given up since the start
+	arrived   uint64         // legs ever taken, to spread their housekeeping
+	in, out   []byte         // the packet being read, the packet being written
+	scratch   []int16        // a frame that nobody hears
+	counts    Counts
+	shown     shown
+	published uint64 // slot of that, in units of publishSlots
 }
 
-// command is a step that the thread takes between two slots; done, when not nil, gets its error.
+// command is a step that the thread takes between two ticks; done, when not nil, gets its error.
 type command struct {
 	step func() error
 	done chan error
@@ -67,7 +69,7 @@ func newLoop(c clock, busy float64) *loop {
 	}
 }
 
-// do has the thread take a step and waits for it, a slot at most while the loop is in time. After the loop's end it does
+// do has the thread take a step and waits for it; it is taken at once, or after the slot that is being worked on. After the loop's end it does
 // nothing and returns MEDIA_STOPPED.
 func (l *loop) do(step func() error) error {
 	c := command{step: step, done: make(chan error, 1)}
@@ -94,12 +96,14 @@ func (l *loop) post(step func() error) bool { return l.enqueue(command{step: ste
 func (l *loop) enqueue(c command) bool {
 	select {
 	case l.queue <- c:
+		l.bed.wake()
 		return true
 	default:
 		l.waits.Add(1)
 	}
 	select {
 	case l.queue <- c:
+		l.bed.wake()
 		return true
 	case <-l.dead:
 		return false
@@ -121,25 +125,59 @@ func (l *loop) run(ctx context.Context) error {
 			l.doze(ctx)
 			continue
 		}
-		slot, at, lost := l.plan.next(l.clock.now())
-		if at > l.clock.now() {
-			if err := l.clock.sleepUntil(at); err != nil {
-				return err
-			}
+		slot, at, lost, skipped := l.next()
+		obeyed, err := l.sleepUntil(at)
+		if err != nil {
+			return err
 		}
 		begun := l.clock.now()
 		l.lost += lost
 		l.tick(slot, at)
-		l.load.account(begun-at, l.clock.now()-begun, lost, l.legs)
+		l.load.skipped(begun-at, skipped)
+		l.load.account(begun-at, l.clock.now()-begun+obeyed, lost, l.legs)
 	}
 	l.goodbye()
 	return nil
 }
 
+// next passes over slots with nothing to do: waking up for them costs more than all else in a small room.
+func (l *loop) next() (slot uint64, at time.Duration, lost, skipped int) {
+	slot, at, lost = l.plan.next(l.clock.now())
+	for ; skipped < phases-1 && l.idleIn(slot%phases); skipped++ {
+		slot, at = l.plan.skip()
+	}
+	return slot, at, lost, skipped
+}
+
+// sleepUntil waits until the clock shows at. Meanwhile it takes the steps that are asked for, and returns how long they took.
+func (l *loop) sleepUntil(at time.Duration) (obeyed time.Duration, err error) {
+	for {
+		l.bed.lieDown()
+		now := l.clock.now()
+		switch {
+		case now >= at:
+			l.bed.getUp()
+			return obeyed, nil
+		case len(l.queue) > 0:
+			l.bed.getUp()
+			l.obey()
+			obeyed += l.clock.now() - now
+			continue
+		}
+		err = l.bed.sleep(l.clock, at)
+		l.bed.getUp()
+		if err != nil {
+			return obeyed, err
+		}
+	}
+}
+
+func (l *loop) idleIn(phase uint64) bool { return len(l.mixing[phase])+len(l.idle[phase]) == 0 }
+
 // empty reports whether no slot has anything to do.
 func (l *loop) empty() bool {
 	for phase := range phases {
-		if len(l.mixing[phase])+len(l.idle[phase]) > 0 {
+		if !l.idleIn(uint64(phase)) {
 			return false
 		}
 	}
@@ -168,7 +206,8 @@ func (l *loop) tick(slot uint64, at time.Duration) {
 	for _, s := range l.idle[phase] {
 		s.rest(at)
 	}
-	if slot%publishSlots == 0 {
+	if slot/publishSlots != l.published {
+		l.published = slot / publishSlots
 		l.publish()
 	}
 }

@@ -2,7 +2,9 @@ package loop
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +37,12 @@ func (s *schedule) next(now time.Duration) (slot uint64, at time.Duration, lost 
 	return s.slot, at, lost
 }
 
+// skip passes on to the slot after the last one.
+func (s *schedule) skip() (slot uint64, at time.Duration) {
+	s.slot++
+	return s.slot, time.Duration(s.slot) * slotLength
+}
+
 // clock is the time since the engine was opened, shared by its loops and readable by everyone.
 type clock struct {
 	begin time.Time
@@ -51,17 +59,41 @@ func newClock() (clock, error) {
 
 func (c clock) now() time.Duration { return time.Since(c.begin) }
 
-// sleepUntil blocks the thread until the clock shows at. The runtime's timers wake a millisecond late; this wakes within 0.1 ms.
-// Signals of the runtime cut it short, so it sleeps again.
-func (c clock) sleepUntil(at time.Duration) error {
+// bed is where the thread of a loop sleeps and others wake it (futex(2)).
+type bed struct {
+	state atomic.Uint32
+}
+
+const (
+	awake  = 0
+	asleep = 1
+
+	// Operations of futex(2) on a word of one process; the wait ends at an absolute time of the monotonic clock.
+	futexWake = 1 | 128
+	futexWait = 9 | 128
+	anyBit    = 0xffffffff
+)
+
+// lieDown announces the sleep. What is asked of the thread after that wakes it; what was asked before, it must look for itself.
+func (b *bed) lieDown() { b.state.Store(asleep) }
+
+func (b *bed) getUp() { b.state.Store(awake) }
+
+// sleep blocks the thread until at on the clock, at most: wake and signals of the runtime cut it short. The runtime's timers wake a
+// millisecond late, this within 0.1 ms.
+func (b *bed) sleep(c clock, at time.Duration) error {
 	ts := unix.NsecToTimespec(int64(c.base + at))
-	for {
-		switch err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		default:
-			return fmt.Errorf("sleep until the next slot: %w", err)
-		}
+	_, _, err := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&b.state)), futexWait, asleep, uintptr(unsafe.Pointer(&ts)), 0, anyBit)
+	switch err {
+	case 0, unix.EINTR, unix.EAGAIN, unix.ETIMEDOUT:
+		return nil
+	}
+	return fmt.Errorf("sleep until the next slot: %w", err)
+}
+
+// wake ends the sleep of the thread, if it sleeps.
+func (b *bed) wake() {
+	if b.state.CompareAndSwap(asleep, awake) {
+		_, _, _ = unix.RawSyscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&b.state)), futexWake, 1)
 	}
 }
