@@ -35,7 +35,8 @@ const (
 	Trunk          Kind = "trunk"
 	Webhook        Kind = "webhook"
 	Message        Kind = "message"
-	Delivery       Kind = "delivery" // of an event to a webhook; kept by Note
+	Delivery       Kind = "delivery"      // of an event to a webhook; kept by Note
+	WebhookState   Kind = "webhook_state" // how a webhook does; kept by Note
 )
 
 // Record is the state of one resource. Everything but Doc exists so that it can be found; Doc is the state itself, any valid JSON.
