@@ -4,6 +4,7 @@ package blobtest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +32,10 @@ func Run(t *testing.T, s blob.Store) {
 
 // Bytes returns n bytes that look random.
 func Bytes(n int, seed uint64) []byte {
-	r := rand.New(rand.NewPCG(seed, 3))
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
+	_, _ = rand.NewChaCha8(key).Read(b) // never fails
 	return b
 }
 
