@@ -37,10 +37,10 @@ func (s *Store) pool(n int, pragmas []string) (*sql.DB, error) {
 		q.Set("mode", "ro")
 		q.Del("_txlock")
 	}
-	name := url.URL{Scheme: "file", Path: filepath.Join(s.dir, databaseFile), RawQuery: q.Encode()}
+	name := url.URL{Scheme: "file", Path: filepath.Join(s.folder.Path(), databaseFile), RawQuery: q.Encode()}
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
-		return nil, fmt.Errorf("open the database of data folder %s: %w", s.dir, err)
+		return nil, fmt.Errorf("open the database of data folder %s: %w", s.folder.Path(), err)
 	}
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
@@ -99,18 +99,18 @@ func (s *Store) refused(ctx context.Context, err error) error {
 	if _, ok := fault.Of(err); ok {
 		return err
 	}
-	file := filepath.Join(s.dir, databaseFile)
+	file := filepath.Join(s.folder.Path(), databaseFile)
 	switch class := classify(err); {
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case s.outOfSpace(err):
-		return errFull(s.dir)
+		return s.folder.Full()
 	case class == corrupt:
 		return fault.New(fault.Invalid, "STORE_CORRUPT", "%s is damaged or not a database (%v): restore a backup or choose another --data", file, err)
 	case class == busy:
 		return fault.New(fault.Unavailable, "STORE_LOCKED", "%s is locked by another program: stop it or choose another --data", file)
 	case class == readOnly:
-		return onFile(s.dir, fs.ErrPermission)
+		return s.folder.Refused(fs.ErrPermission)
 	}
-	return fmt.Errorf("open data folder %s: %w", s.dir, err)
+	return fmt.Errorf("open data folder %s: %w", s.folder.Path(), err)
 }

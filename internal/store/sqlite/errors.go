@@ -52,7 +52,7 @@ func (s *Store) outOfSpace(err error) bool {
 	case full:
 		return true
 	case broken:
-		free, bad := space(s.dir)
+		free, bad := s.folder.Free()
 		return bad == nil && free < 1<<16
 	}
 	return false
@@ -61,13 +61,13 @@ func (s *Store) outOfSpace(err error) bool {
 // unwritable turns the failure of a transaction into what a caller of Append is promised.
 func (s *Store) unwritable(err error) error {
 	if s.outOfSpace(err) {
-		return errFull(s.dir)
+		return s.folder.Full()
 	}
 	switch classify(err) {
 	case busy:
-		return fault.New(fault.Unavailable, "STORE_BUSY", "another program has locked the database in %s: try again", s.dir)
+		return fault.New(fault.Unavailable, "STORE_BUSY", "another program has locked the database in %s: try again", s.folder.Path())
 	case broken, readOnly:
-		return fault.New(fault.Unavailable, "STORE_UNWRITABLE", "the database in %s cannot be written (%v): look at its disk", s.dir, err)
+		return fault.New(fault.Unavailable, "STORE_UNWRITABLE", "the database in %s cannot be written (%v): look at its disk", s.folder.Path(), err)
 	}
 	return err
 }
@@ -83,10 +83,6 @@ func (s *Store) failed(ctx context.Context, what string, err error) error {
 		err = s.unwritable(err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
-}
-
-func errFull(dir string) error {
-	return fault.New(fault.Unavailable, "STORE_FULL", "the disk of data folder %s is full: free at least %d MiB there", dir, 2*ballastSize>>20)
 }
 
 func errClosed() error {

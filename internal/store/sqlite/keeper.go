@@ -30,7 +30,7 @@ func (s *Store) keep() {
 			s.sweep(time.Now().Add(-store.AnswersKept))
 		case <-s.grown:
 			s.checkpoint()
-			if aboard, _ := s.ballast.state(); !aboard {
+			if aboard, _ := s.folder.Ballast(); !aboard {
 				retry.Reset(s.opts.retry)
 			}
 		case <-retry.C:
@@ -43,8 +43,8 @@ func (s *Store) keep() {
 
 // reload tries to bring the ballast back; where it fits, the disk is no longer full.
 func (s *Store) reload() bool {
-	err := s.ballast.load()
-	aboard, _ := s.ballast.state()
+	err := s.folder.Load()
+	aboard, _ := s.folder.Ballast()
 	if aboard {
 		s.counts.full.Store(false)
 	}

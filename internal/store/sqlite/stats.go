@@ -32,7 +32,7 @@ type counts struct {
 // Stats returns the figures of now. It takes no lock that a write holds for long.
 func (s *Store) Stats() Stats {
 	c := &s.counts
-	aboard, dropped := s.ballast.state()
+	aboard, dropped := s.folder.Ballast()
 	return Stats{
 		Appends: c.appends.Load(), Refused: c.refused.Load(), Failed: c.failed.Load(),
 		Batches: c.batches.Load(), Largest: c.largest.Load(),

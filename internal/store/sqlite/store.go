@@ -1,7 +1,7 @@
-// Package sqlite keeps records and the event log in one SQLite database inside a data folder. It owns the folder's database, lock
-// and ballast files. It starts two goroutines: a writer, which commits what waits in its queue in groups, and a keeper, which
-// moves the write-ahead log into the database, forgets old answers and brings the ballast back. Close ends both. What records and
-// events mean is left to its callers.
+// Package sqlite keeps records and the event log in one SQLite database inside a data folder. It owns the folder's database and
+// decides when the ballast goes and comes back; the folder itself, its lock and the ballast are package folder's. It starts two
+// goroutines: a writer, which commits what waits in its queue in groups, and a keeper, which moves the write-ahead log into the
+// database, forgets old answers and brings the ballast back. Close ends both. What records and events mean is left to its callers.
 package sqlite
 
 import (
@@ -17,14 +17,11 @@ import (
 	"time"
 
 	"parley/internal/store"
+	"parley/internal/store/sqlite/folder"
 )
 
-// Files inside the data folder.
-const (
-	databaseFile = "parley.db"
-	lockFile     = "lock"
-	ballastFile  = "ballast"
-)
+// databaseFile is the database inside the data folder; SQLite puts its own files beside it.
+const databaseFile = "parley.db"
 
 // options are what tests change.
 type options struct {
@@ -39,10 +36,9 @@ var defaults = options{queue: 1024, group: 256, readers: 4, retry: 5 * time.Seco
 
 // Store is a store.Store in a data folder of its own. Its methods may be called from any goroutine.
 type Store struct {
-	dir     string
-	opts    options
-	ballast *ballast
-	opened  []io.Closer // for release
+	folder *folder.Folder
+	opts   options
+	opened []io.Closer // for release
 
 	writing *sql.DB // two connections: the writer's and the keeper's
 	reading *sql.DB
@@ -71,21 +67,16 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 }
 
 func open(ctx context.Context, dir string, opts options) (_ *Store, err error) {
-	dir, err = makeFolder(dir)
+	f, err := folder.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, opts: opts, ballast: &ballast{dir: dir},
+		folder: f, opts: opts, opened: []io.Closer{f},
 		queue: make(chan *job, opts.queue),
 		quit:  make(chan struct{}), ended: make(chan struct{}),
 		grown: make(chan struct{}, 1), trim: make(chan struct{}, 1),
 	}
-	lock, err := takeLock(dir)
-	if err != nil {
-		return nil, err
-	}
-	s.opened = append(s.opened, lock)
 	w, err := s.connect(ctx)
 	if err != nil {
 		return nil, errors.Join(s.refused(ctx, err), s.release())
@@ -98,19 +89,19 @@ func open(ctx context.Context, dir string, opts options) (_ *Store, err error) {
 
 // connect opens the database files and brings the schema up to date. It returns the writer's connection.
 func (s *Store) connect(ctx context.Context) (*session, error) {
-	if err := s.ballast.prepare(); err != nil {
+	if err := s.folder.Prepare(); err != nil {
 		return nil, err
 	}
 	// Made for its owner only, before SQLite makes it for everybody; this also proves that it can be written.
-	f, err := os.OpenFile(filepath.Join(s.dir, databaseFile), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(s.folder.Path(), databaseFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, onFile(s.dir, err)
+		return nil, s.folder.Refused(err)
 	}
 	_ = f.Close()
 	if s.writing, err = s.pool(2, writePragmas); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, s.writing, s.dir); err != nil {
+	if err := migrate(ctx, s.writing, s.folder.Path()); err != nil {
 		return nil, err
 	}
 	if s.reading, err = s.pool(s.opts.readers, readPragmas); err != nil {
@@ -153,14 +144,14 @@ func (s *Store) closed() bool {
 	}
 }
 
-// release closes what was opened, the latest first: the lock goes last, because it guards all the others.
+// release closes what was opened, the latest first: the folder with its lock goes last, because it guards all the others.
 func (s *Store) release() error {
 	var errs []error
 	for _, c := range slices.Backward(s.opened) {
 		errs = append(errs, c.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("close data folder %s: %w", s.dir, err)
+		return fmt.Errorf("close data folder %s: %w", s.folder.Path(), err)
 	}
 	return nil
 }
@@ -171,7 +162,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		return err
 	}
 	if s.counts.full.Load() {
-		return errFull(s.dir)
+		return s.folder.Full()
 	}
 	_, _, err := s.Last(ctx, "")
 	return err

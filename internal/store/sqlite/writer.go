@@ -104,7 +104,7 @@ func (s *Store) commit(w *session, batch []*job) {
 		return
 	}
 	err := w.transact(batch)
-	if err != nil && s.outOfSpace(err) && s.ballast.drop() {
+	if err != nil && s.outOfSpace(err) && s.folder.Drop() {
 		err = w.transact(batch)
 		poke(s.grown) // the keeper brings the ballast back when there is room
 	}

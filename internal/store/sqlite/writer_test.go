@@ -247,7 +247,7 @@ func TestLogStaysShort(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	info, err := os.Stat(filepath.Join(s.dir, databaseFile+"-wal"))
+	info, err := os.Stat(filepath.Join(s.folder.Path(), databaseFile+"-wal"))
 	if err != nil {
 		t.Fatal(err)
 	}
