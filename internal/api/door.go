@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/internal/api/account"
+	"parley/internal/api/flows"
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/call"
@@ -68,6 +69,7 @@ func New(o Options) (*Door, error) {
 	accounts := account.New(o.Store, o.Realm)
 	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts()}
 	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.eventRoutes(), accounts.Routes())
+	d.routes = append(d.routes, flows.New(o.Store).Routes()...)
 	guard := rest.Guard{
 		Store: o.Store, Authenticate: accounts.Authenticate, Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,
 	}

@@ -126,6 +126,7 @@ func TestReasonsAreListed(t *testing.T) {
 	for _, kind := range []store.Kind{store.Conference, store.Conferencecall, store.Call, store.Customer, store.Accesskey, store.Extension} {
 		literals[strings.ToUpper(string(kind))+"_NOT_FOUND"] = true // made from the kind
 	}
+	literals["FLOW_NOT_FOUND"] = true
 	for reason := range listed {
 		if !literals[reason] {
 			t.Errorf("%s is listed and not in the code", reason)
@@ -259,6 +260,7 @@ func TestForeignIsUnknown(t *testing.T) {
 		"conferences": conference, "conferencecalls": w.join(conference, "ada", ""), "calls": w.call(w.me),
 		"accesskeys": w.must("POST", "/accesskeys", object{}).id(), "extensions": w.must("POST", "/extensions", object{"extension": "a", "password": "secret"}).id(),
 	}
+	ids["flows"], ids["activeflows"] = w.must("POST", "/flows", object{}).id(), w.activeflow(w.me)
 	before := len(w.types(""))
 	tried := 0
 	for _, route := range w.door.Routes() {

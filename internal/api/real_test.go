@@ -130,6 +130,7 @@ func TestExampleBodies(t *testing.T) {
 		"conferences": conference, "conferencecalls": w.join(conference, "ada", ""), "calls": w.call(w.me),
 		"accesskeys": w.must("POST", "/accesskeys", object{}).id(), "extensions": w.must("POST", "/extensions", object{"extension": "a", "password": "secret"}).id(),
 	}
+	ids["flows"] = w.must("POST", "/flows", object{}).id()
 	examples := checker.Examples()
 	if len(examples) < 9 {
 		t.Errorf("only %d examples", len(examples))

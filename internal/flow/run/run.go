@@ -186,3 +186,9 @@ func (r *Run) Current() flow.Action {
 	}
 	return r.Executed[len(r.Executed)-1].Action
 }
+
+// Missing returns the types that no part of this version can perform, with the reason for Env.Unavailable.
+func Missing() map[action.Type]string {
+	const reason = "TRANSCRIBE_UNAVAILABLE" // there is no recogniser
+	return map[action.Type]string{action.TranscribeStart: reason, action.TranscribeStop: reason, action.TranscribeRecording: reason}
+}
