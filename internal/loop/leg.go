@@ -2,6 +2,7 @@ package loop
 
 import (
 	"math"
+	"net/netip"
 	"time"
 
 	"parley/internal/codec"
@@ -13,6 +14,7 @@ import (
 // Figures of reading and housekeeping.
 const (
 	packetsPerTick = 16 // read of one socket in a frame; the rest waits in its buffer
+	lookTicks      = 8  // a steady stream's socket is read to its end each 160 ms
 	rtcpTicks      = 10 // RTCP is read and written each 200 ms
 	statsTicks     = 50 // statistics are shown each second
 	neverHeard     = time.Duration(-1)
@@ -37,6 +39,8 @@ type leg struct {
 	missed int           // frames of the loop's lost ones that are made up for
 	last   time.Duration // of a believed packet
 	loss   int           // percent of what was sent, as the peer reports
+	steady bool          // the last look at the RTP socket found exactly one packet
+	sends  bool          // to the peer, as agreed
 }
 
 // apply takes over new media.
@@ -49,7 +53,7 @@ func (s *leg) apply(m sdp.Media) error {
 		return err
 	}
 	f, ok := formatOf(m.Codec)
-	s.format, s.agreed, s.mux = f, ok, m.RTCPMux
+	s.format, s.agreed, s.mux, s.sends = f, ok, m.RTCPMux, ok && m.Direction.Sends()
 	if peer := s.pair.RTP.Peer(); peer.IsValid() && peer != s.rtp.RTPTarget() {
 		s.pair.RTP.Disconnect()
 	}
@@ -93,6 +97,9 @@ func (s *leg) Format() (codec.Format, bool) { return s.format, s.agreed }
 
 // Ready implements mixer.Leg.
 func (s *leg) Ready() bool {
+	if s.sends && s.pair.RTP.Peer().IsValid() {
+		return true // a socket that is connected has whom to send to
+	}
 	_, ok := s.rtp.Sending()
 	return ok
 }
@@ -118,7 +125,11 @@ func (s *leg) Send(payload []byte) {
 		s.rtp.Skip()
 		return
 	}
-	s.loop.counts.sent(s.pair.RTP.Send(s.rtp.Packet(s.loop.out, payload), s.rtp.RTPTarget()))
+	socket, to := &s.pair.RTP, netip.AddrPort{}
+	if !socket.Peer().IsValid() {
+		to = s.rtp.RTPTarget()
+	}
+	s.loop.counts.sent(socket.Send(s.rtp.Packet(s.loop.out, payload), to))
 }
 
 // rest is the tick of a session without a room: it listens, for latch, statistics and RTCP, and says nothing.
@@ -130,12 +141,18 @@ func (s *leg) rest(now time.Duration) {
 	s.Send(nil)
 }
 
-// read takes all packets from the RTP socket.
+// read takes the packets from the RTP socket: all of them, but while one comes in each frame only that one, without a look for a second that is
+// hardly ever there, and which a later look then finds.
 func (s *leg) read(now time.Duration) {
+	most := packetsPerTick
+	if s.steady && (s.ticks+s.turn)%lookTicks != 0 {
+		most = 1
+	}
 	c := &s.loop.counts
-	for range packetsPerTick {
+	for n := range most {
 		packet, from, v := s.pair.RTP.Receive(s.loop.in)
 		if v == udp.Empty {
+			s.steady = n == 1
 			return
 		}
 		if v != udp.Done {

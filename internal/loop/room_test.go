@@ -358,3 +358,37 @@ func TestLossIsHeeded(t *testing.T) {
 		t.Error("redundancy after the loss")
 	}
 }
+
+// TestSteadyStream has a phone send a packet a frame, then none, then several at once: all are read, at the latest by the next thorough look.
+func TestSteadyStream(t *testing.T) {
+	r := newRig(t, 1)
+	room := r.e.NewRoom()
+	p := newPeer(t, 440)
+	s := r.session(p, "PCMU")
+	r.enter(room, s, PortOptions{})
+	read := func() uint64 { return s.leg.rtp.Stats().PacketsIn }
+	sent := uint64(0)
+	for i, n := range []int{1, 2, 1, 0, 3, 1, 0, 0, 0, 4, 12, 1, 1} {
+		for range 20 {
+			p.speak()
+			sent++
+			r.frame()
+			if i == 0 && read() != sent {
+				t.Fatalf("%d of %d read", read(), sent)
+			}
+		}
+		if !s.leg.steady {
+			t.Fatal("not steady")
+		}
+		for range n {
+			p.speak()
+			sent++
+		}
+		for range lookTicks {
+			r.frame()
+		}
+		if read() != sent {
+			t.Fatalf("after %d at once: %d of %d read", n, read(), sent)
+		}
+	}
+}

@@ -60,18 +60,23 @@ type fifo struct {
 	samples    []int16
 	from, to   int
 	audible    int // samples from the front on up to which something is to be heard
+	hollow     int // samples of silence that are only counted, as long as there is nothing else
 	resampling []int16
 }
 
 func (f *fifo) resize(n int) {
 	f.samples, f.resampling = make([]int16, n), make([]int16, n)
-	f.from, f.to, f.audible = 0, 0, 0
+	f.from, f.to, f.audible, f.hollow = 0, 0, 0, 0
 }
 
-func (f *fifo) len() int { return f.to - f.from }
+func (f *fifo) len() int { return f.to - f.from + f.hollow }
 
 // room returns space for n samples at the end, less when there is not so much.
 func (f *fifo) room(n int) []int16 {
+	if f.hollow > 0 {
+		f.to, f.hollow = f.to+f.hollow, 0
+		clear(f.samples[f.from:f.to])
+	}
 	if f.from > 0 {
 		copy(f.samples, f.samples[f.from:f.to])
 		f.to -= f.from
@@ -84,7 +89,14 @@ func (f *fifo) room(n int) []int16 {
 	return out
 }
 
-func (f *fifo) silence(n int) { clear(f.room(n)) }
+func (f *fifo) silence(n int) {
+	if f.from == f.to && f.hollow+n <= len(f.samples) {
+		f.from, f.to, f.audible = 0, 0, 0
+		f.hollow += n
+		return
+	}
+	clear(f.room(n))
+}
 
 // add appends samples of a lane at the session's rate.
 func (f *fifo) add(l *lane, samples []int16) {
@@ -97,6 +109,11 @@ func (f *fifo) add(l *lane, samples []int16) {
 
 // read takes the front and reports whether there was anything but silence in it.
 func (f *fifo) read(dst []int16) bool {
+	if f.hollow > 0 {
+		f.hollow -= len(dst)
+		clear(dst)
+		return false
+	}
 	copy(dst, f.samples[f.from:f.to])
 	f.from += len(dst)
 	audible := f.audible > f.from-len(dst)
