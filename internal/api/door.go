@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"parley/internal/api/account"
@@ -33,11 +34,13 @@ type Lines interface {
 
 // Options of a door. Store, Rooms, Lines are needed.
 type Options struct {
-	Store store.Store
-	Rooms Rooms
-	Lines Lines
-	Log   *slog.Logger // nil: the default one
-	Realm string       // of the digest authentication of extensions; "" is parley
+	Store      store.Store
+	Rooms      Rooms
+	Lines      Lines
+	Recordings Recordings   // nil: there are none to be had
+	More       []rest.Route // routes of parts that the door does not know: webhooks, live streams
+	Log        *slog.Logger // nil: the default one
+	Realm      string       // of the digest authentication of extensions; "" is parley
 
 	RateAddress  float64       // requests per second of one address, twice as many at once; 0: no limit. The original has 200.
 	RateCustomer float64       // requests per second of one customer, likewise. The original has 16.7.
@@ -51,6 +54,8 @@ type Door struct {
 	logins  *web.Limiter
 	counts  *web.Counts
 	handler http.Handler
+
+	deletions sync.Mutex // of recordings, one at a time
 }
 
 // loginRate is how often one address may try a password, per second; the original's figure.
@@ -68,7 +73,7 @@ func New(o Options) (*Door, error) {
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	accounts := account.New(o.Store, o.Realm)
 	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts()}
-	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.eventRoutes(), accounts.Routes())
+	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), o.More)
 	d.routes = append(d.routes, flows.New(o.Store).Routes()...)
 	guard := rest.Guard{
 		Store: o.Store, Authenticate: accounts.Authenticate, Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,

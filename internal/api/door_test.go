@@ -72,7 +72,7 @@ func TestUnknownRoutes(t *testing.T) {
 		{"GET", "//"},
 		{"GET", "//v2/conferences"},
 		{"GET", "/conferences/" + id + "/media_stream"},
-		{"POST", "/conferences/" + id + "/recording_start"},
+		{"POST", "/conferences/" + id + "/transcribe_start"},
 		{"POST", "/auth/login"},
 		{"GET", "//auth/login"},
 		{"TRACE", "/me"},
@@ -123,7 +123,7 @@ func TestReasonsAreListed(t *testing.T) {
 			t.Errorf("%s (%s) is not in docs/errors.md", reason, where)
 		}
 	}
-	for _, kind := range []store.Kind{store.Conference, store.Conferencecall, store.Call, store.Customer, store.Accesskey, store.Extension} {
+	for _, kind := range []store.Kind{store.Conference, store.Conferencecall, store.Call, store.Customer, store.Accesskey, store.Extension, store.Recording} {
 		literals[strings.ToUpper(string(kind))+"_NOT_FOUND"] = true // made from the kind
 	}
 	literals["FLOW_NOT_FOUND"] = true
@@ -260,6 +260,8 @@ func TestForeignIsUnknown(t *testing.T) {
 		"conferences": conference, "conferencecalls": w.join(conference, "ada", ""), "calls": w.call(w.me),
 		"accesskeys": w.must("POST", "/accesskeys", object{}).id(), "extensions": w.must("POST", "/extensions", object{"extension": "a", "password": "secret"}).id(),
 	}
+	ids["recordings"] = w.recording(conference)
+	ids["recordingfiles"] = ids["recordings"]
 	ids["flows"], ids["activeflows"] = w.must("POST", "/flows", object{}).id(), w.activeflow(w.me)
 	before := len(w.types(""))
 	tried := 0

@@ -281,6 +281,17 @@ func (h *rooms) Do(ctx context.Context, id conference.ID, c conference.Command, 
 		}
 		s.Participants = append(s.Participants, p)
 	}
+	live, err := h.st.List(ctx, store.Query{Kind: store.Recording, Conference: string(id), Live: true, Limit: 1000})
+	if err != nil {
+		return room.View{}, err
+	}
+	for i := len(live) - 1; i >= 0; i-- {
+		var r conference.Recording
+		if err := json.Unmarshal(live[i].Doc, &r); err != nil {
+			return room.View{}, err
+		}
+		s.Recordings = append(s.Recordings, r)
+	}
 	key := "conference/" + string(id)
 	_, version, err := h.st.Last(ctx, key)
 	if err != nil {
@@ -311,6 +322,14 @@ func (h *rooms) step(ctx context.Context, s *conference.State, c conference.Comm
 			change.Records = append(change.Records, store.Record{
 				Kind: store.Conferencecall, ID: string(p.ID), CustomerID: p.CustomerID, Conference: string(p.ConferenceID), Reference: p.CallID,
 				Status: string(p.Status), Live: p.Status != conference.Leaved, Created: p.Created, Doc: doc,
+			})
+		}
+		if r := e.Recording; r != nil {
+			doc, _ := json.Marshal(r)
+			change.Records = append(change.Records, store.Record{
+				Kind: store.Recording, ID: r.ID, CustomerID: r.CustomerID, Conference: string(r.ConferenceID), Reference: string(r.ConferenceID),
+				Status: string(r.Status), Live: r.Status != conference.RecordingEnded, Created: r.Created,
+				Deleted: !r.RecordingTimes.Deleted.IsZero(), Doc: doc,
 			})
 		}
 		change.Events = append(change.Events, row)

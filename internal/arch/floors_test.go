@@ -44,6 +44,7 @@ type exception struct {
 
 var exceptions = map[string]exception{
 	"exported internal/conference": {60, "the commands are a closed set of types, one for each wish"},
+	"package internal/room":        {2000, "what a recording does goes by the room's own events, in the room's goroutine"},
 	"package internal/conference":  {2000, "recordings end with their conference, in one decision"},
 }
 

@@ -18,7 +18,7 @@ type Recorder interface {
 	// Settle says that the end has been written down.
 	Settle(id string) error
 	// Remove deletes everything of a recording.
-	Remove(id string) error
+	Remove(ctx context.Context, id string) error
 }
 
 // tape is what a room has of the recording that runs.
@@ -53,7 +53,7 @@ func (h *Host) startRecording(ctx context.Context, id conference.ID, c conferenc
 	view, err := h.do(ctx, id, q)
 	if err != nil { // nothing was written: the rules have changed their mind meanwhile, or the store cannot
 		tape.Stop("")
-		if e := h.o.Recorder.Remove(r.ID); e != nil {
+		if e := h.o.Recorder.Remove(context.WithoutCancel(ctx), r.ID); e != nil {
 			h.o.Log.Warn("remove a recording that did not start", "recording", r.ID, "error", e)
 		}
 	}

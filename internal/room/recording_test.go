@@ -1,37 +1,43 @@
 package room_test
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"parley/internal/blob/dir"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
+	"parley/internal/recording/capture"
 	"parley/internal/recording/render"
 	"parley/internal/room"
 	"parley/internal/store"
 )
 
 // studio is a bubble whose host records into a folder.
-func studio(t *testing.T, o archive.Options, f func(b *bench)) {
+func studio(t *testing.T, free int64, f func(b *bench)) {
 	t.Helper()
-	o.Dir = t.TempDir()
-	if o.MinFree == 0 {
-		o.MinFree = 1 << 20
-	}
+	dir := t.TempDir()
 	bubble(t, func(b *bench) {
 		b.stop()
-		b.open(o)
+		b.open(dir, free)
 		f(b)
 	})
 }
 
 // open starts the host anew, as after a crash or a stop, with the archive in the folder.
-func (b *bench) open(o archive.Options) {
+func (b *bench) open(folder string, free int64) {
 	b.Helper()
-	a, _, err := archive.Open(o)
+	files, err := dir.Open(filepath.Join(folder, "files"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, _, err := archive.Open(archive.Options{
+		Dir: filepath.Join(folder, "recordings"), Blobs: files, Capture: capture.Options{MinFree: free},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -61,7 +67,7 @@ func (b *bench) wantRecording(id string, reason conference.RecordingReason) (r c
 }
 
 func TestRecordedRoom(t *testing.T) {
-	studio(t, archive.Options{}, func(b *bench) {
+	studio(t, 1<<20, func(b *bench) {
 		id := b.create(conference.Create{})
 		rec := b.record(id, conference.RecordingOptions{})
 		if ports, mixers := b.media.count(); ports != 0 || mixers != 1 {
@@ -103,7 +109,7 @@ func TestRecordedRoom(t *testing.T) {
 // wantLane checks what is stored of a participant.
 func (b *bench) wantLane(rec string, s *room.Seat, stored time.Duration, events ...string) {
 	b.Helper()
-	m, err := b.archive.Manifest(rec)
+	m, err := b.archive.Manifest(b.ctx, rec)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,7 +132,7 @@ func (b *bench) wantLane(rec string, s *room.Seat, stored time.Duration, events 
 }
 
 func TestRecordingEndsBeforeTheConference(t *testing.T) {
-	studio(t, archive.Options{}, func(b *bench) {
+	studio(t, 1<<20, func(b *bench) {
 		id := b.create(conference.Create{})
 		s := b.enter(id)
 		rec := b.record(id, conference.RecordingOptions{Format: "ogg"})
@@ -153,7 +159,7 @@ func TestRecordingEndsBeforeTheConference(t *testing.T) {
 }
 
 func TestRecordingReachesItsLimit(t *testing.T) {
-	studio(t, archive.Options{}, func(b *bench) {
+	studio(t, 1<<20, func(b *bench) {
 		id := b.create(conference.Create{})
 		rec := b.record(id, conference.RecordingOptions{Duration: 3 * time.Second})
 		time.Sleep(4 * time.Second)
@@ -167,22 +173,21 @@ func TestRecordingReachesItsLimit(t *testing.T) {
 }
 
 func TestRecordingIsInterruptedByAStop(t *testing.T) {
-	dir := t.TempDir()
+	folder := t.TempDir()
 	bubble(t, func(b *bench) {
 		b.stop()
-		o := archive.Options{Dir: dir, MinFree: 1 << 20}
-		b.open(o)
+		b.open(folder, 1<<20)
 		id := b.create(conference.Create{})
 		b.enter(id)
 		rec := b.record(id, conference.RecordingOptions{})
 		time.Sleep(2 * time.Second)
 		b.stop()
-		b.open(o)
+		b.open(folder, 1<<20)
 		if r := b.wantRecording(rec, conference.RecordingInterrupted); r.Length < 1800*time.Millisecond {
 			t.Errorf("%v of two seconds are there", r.Length)
 		}
 		b.stop()
-		b.open(o)
+		b.open(folder, 1<<20)
 		if log := b.log(id); log[len(log)-1] != "recording_finished" || slices.Index(log, "recording_finished") != len(log)-1 {
 			t.Errorf("log: %q", log)
 		}
@@ -190,7 +195,7 @@ func TestRecordingIsInterruptedByAStop(t *testing.T) {
 }
 
 func TestRecordingThatCannotStart(t *testing.T) {
-	studio(t, archive.Options{MinFree: 1 << 60}, func(b *bench) {
+	studio(t, 1<<60, func(b *bench) {
 		id := b.create(conference.Create{})
 		start := conference.StartRecording{At: time.Now()}
 		_, err := b.host.Do(b.ctx, id, start, room.DoOptions{})
@@ -204,7 +209,7 @@ func TestRecordingThatCannotStart(t *testing.T) {
 }
 
 func TestStoreFailsWhenARecordingStarts(t *testing.T) {
-	studio(t, archive.Options{}, func(b *bench) {
+	studio(t, 1<<20, func(b *bench) {
 		id := b.create(conference.Create{})
 		b.store.fail(fault.New(fault.Unavailable, "STORE_FULL", "no space"))
 		if _, err := b.host.Do(b.ctx, id, conference.StartRecording{At: time.Now()}, room.DoOptions{}); err == nil {

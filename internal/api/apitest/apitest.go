@@ -41,6 +41,9 @@ func New(base http.RoundTripper, fail func(format string, args ...any)) (*Checke
 
 // description is read once per process: checking it takes longer than most tests.
 var description = sync.OnceValues(func() (*openapi3.T, error) {
+	for _, media := range []string{"audio/wav", "audio/ogg", "application/zip"} {
+		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
+	}
 	doc, err := openapi3.NewLoader().LoadFromData(parley.OpenAPI)
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)

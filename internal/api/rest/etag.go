@@ -25,7 +25,7 @@ func ETag(resource any) (string, error) {
 // Tagged is a reply with one resource and its ETag.
 func Tagged(resource any) (Reply, error) {
 	tag, err := ETag(resource)
-	return Reply{resource, tag}, err
+	return Reply{Body: resource, ETag: tag}, err
 }
 
 // Conditional reports whether the request is to be done only if the resource is as the client knows it.

@@ -36,10 +36,12 @@ type Request struct {
 	claim  *claim // nil without Idempotency-Key
 }
 
-// Reply is what a route answers: Body as JSON, with the ETag unless it is "".
+// Reply is what a route answers: Body as JSON, with the ETag unless it is "". A GET may have a Stream instead, which writes headers and body
+// without a limit of time; when it fails, the answer is broken off.
 type Reply struct {
-	Body any
-	ETag string
+	Body   any
+	ETag   string
+	Stream func(w http.ResponseWriter) error
 }
 
 // Guard is what happens around each route: who is it, may they, is it a repetition.
@@ -125,8 +127,9 @@ func credential(r *http.Request) (secret string, byCookie bool) {
 
 // answer is a reply as bytes.
 type answer struct {
-	body []byte
-	etag string
+	body   []byte
+	etag   string
+	stream func(w http.ResponseWriter) error
 }
 
 func (rt *Route) run(r *Request) (a answer, err error) {
@@ -134,12 +137,21 @@ func (rt *Route) run(r *Request) (a answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	a.etag = out.ETag
+	if a.etag, a.stream = out.ETag, out.Stream; a.stream != nil {
+		return a, nil
+	}
 	a.body, err = encode(out.Body)
 	return a, err
 }
 
 func (a answer) write(w http.ResponseWriter) {
+	if a.stream != nil {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a long download is no slow client
+		if err := a.stream(w); err != nil {
+			panic(http.ErrAbortHandler) // the client must not take it for complete
+		}
+		return
+	}
 	if a.etag != "" {
 		w.Header().Set("ETag", a.etag)
 	}

@@ -1,21 +1,19 @@
 package archive
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"runtime"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/singleflight"
 
+	"parley/internal/blob"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/recording"
 	"parley/internal/recording/capture"
 	"parley/internal/recording/render"
 	"parley/internal/wire"
@@ -23,45 +21,60 @@ import (
 
 // Options of an Archive.
 type Options struct {
-	Dir     string        // made when it is not there; nobody else may write below it
-	MinFree int64         // bytes that must be free to start a recording; 0 means 128 MiB
-	GiveUp  time.Duration // how long a disk may refuse before a recording ends; 0 means 5 s
-	AtOnce  int           // renditions made at the same time; 0 means half of the processors
+	Dir     string          // of captures; made when it is not there, nobody else may write below it
+	Blobs   blob.Store      // of renditions
+	Capture capture.Options // MinFree, GiveUp and Ring count
 }
 
-// Archive is the folder of all recordings. Its methods may be called from any goroutine. Ids that are no UUIDs are unknown.
+// Archive is the recordings of a node. Its methods may be called from any goroutine. Ids that are no UUIDs are unknown.
 type Archive struct {
-	o      Options
-	places chan struct{} // taken by who makes a rendition
-	flight singleflight.Group
+	library *recording.Library
+	flight  singleflight.Group
+	ctx     context.Context // of the renditions that are being made
+	cancel  context.CancelFunc
+	turn    chan struct{} // holds one, for whoever looks for peaks
 
-	mu     sync.Mutex // guards live
+	mu     sync.Mutex // guards what follows
 	live   map[string]*capture.Capture
 	counts Stats
+	making sync.WaitGroup
+	closed bool
 }
 
 // Stats of an Archive since it was opened.
 type Stats struct {
 	Live     int    // captures that run
 	Started  uint64 // captures
-	Rendered uint64 // renditions
+	Rendered uint64 // renditions that were asked for and could be had
 	Failed   uint64 // captures that ended in trouble, and renditions that could not be made
 	Lost     uint64 // ticks of 20 ms that the disk was too slow for, of captures that have ended
 }
 
 // Open makes the folder if need be and ends the captures that a crash left open. It returns the ids of all captures whose end has not been
-// told with Settle.
+// told with Settle; with err those that could be ended are there all the same.
 func Open(o Options) (a *Archive, unsettled []string, err error) {
-	o.AtOnce = cmp.Or(o.AtOnce, max(1, runtime.NumCPU()/2))
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("folder of recordings: %w", err)
 	}
-	results, err := capture.Recover(o.Dir)
+	a = &Archive{
+		library: recording.New(recording.Options{Dir: o.Dir, Blobs: o.Blobs, Capture: o.Capture}),
+		live:    map[string]*capture.Capture{}, turn: make(chan struct{}, 1),
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	results, err := a.library.Recover()
 	for _, r := range results {
 		unsettled = append(unsettled, r.ID)
 	}
-	a = &Archive{o: o, places: make(chan struct{}, o.AtOnce), live: map[string]*capture.Capture{}}
 	return a, unsettled, err
+}
+
+// Close gives up the renditions that are being made, and waits for their goroutines. Captures go on until they are stopped.
+func (a *Archive) Close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.cancel()
+	a.making.Wait()
 }
 
 // Start opens the capture of a recording; the record is kept with it. It refuses with DISK_FULL, RECORDING_FOLDER_UNWRITABLE and
@@ -71,9 +84,7 @@ func (a *Archive) Start(r conference.Recording) (*capture.Capture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start recording %s: %w", r.ID, err)
 	}
-	c, err := capture.Start(capture.Options{
-		Dir: a.o.Dir, ID: r.ID, Meta: meta, Limit: r.Duration, MinFree: a.o.MinFree, GiveUp: a.o.GiveUp,
-	})
+	c, err := a.library.Start(capture.Options{ID: r.ID, Meta: meta, Limit: r.Duration})
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +110,11 @@ func (a *Archive) Finish(ctx context.Context, id, format string) (f conference.R
 	if err := a.wait(ctx, id); err != nil {
 		return f, "", err
 	}
-	made, err := a.make(ctx, id, render.Rendition{Kind: render.Mix, Format: format})
+	file, err := a.File(ctx, id, render.Rendition{Kind: render.Mix, Format: format})
 	if err != nil {
 		return f, conference.RecordingFailed, err
 	}
-	m, err := a.Manifest(id)
+	m, err := a.Manifest(ctx, id)
 	if err != nil {
 		return f, conference.RecordingFailed, err
 	}
@@ -113,7 +124,7 @@ func (a *Archive) Finish(ctx context.Context, id, format string) (f conference.R
 	case capture.WriteFailed:
 		failure = conference.RecordingFailed
 	}
-	return conference.RecordingFile{Size: made.Size, Length: made.Duration, SHA256: made.SHA256}, failure, nil
+	return conference.RecordingFile{Size: file.Size, Length: file.Duration, SHA256: file.SHA256}, failure, nil
 }
 
 // wait waits for the end of a capture that runs here.
@@ -131,87 +142,62 @@ func (a *Archive) wait(ctx context.Context, id string) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.live, id)
-	a.counts.Lost += c.Lost()
-	if c.Result().Error != "" {
-		a.counts.Failed++
+	if a.live[id] == c {
+		delete(a.live, id)
+		a.counts.Lost += c.Lost()
+		if c.Result().Error != "" {
+			a.counts.Failed++
+		}
 	}
 	return nil
 }
 
 // Settle notes that the end of a recording has been told.
-func (a *Archive) Settle(id string) error { return capture.Settle(a.o.Dir, id) }
+func (a *Archive) Settle(id string) error { return a.library.Settle(id) }
 
 // Remove deletes all that there is of a recording. Its capture must have been stopped. Repeated, it changes nothing.
-func (a *Archive) Remove(id string) error {
+func (a *Archive) Remove(ctx context.Context, id string) error {
 	if _, ok := wire.ParseUUID(id); !ok {
 		return unknown(id)
 	}
-	if err := a.wait(context.Background(), id); err != nil {
+	if err := a.wait(ctx, id); err != nil {
 		return err
 	}
-	return capture.Remove(a.o.Dir, id)
+	return a.library.Delete(ctx, id)
 }
 
 // Manifest returns the manifest of a recording, with the renditions that are made.
-func (a *Archive) Manifest(id string) (render.Manifest, error) {
-	r, err := a.open(id)
-	if err != nil {
-		return render.Manifest{}, err
-	}
-	defer r.Close()
-	m := r.Manifest()
-	notes, _ := filepath.Glob(filepath.Join(a.o.Dir, id, "*"+noteSuffix)) // the pattern is right
-	for _, name := range notes {
-		if made, err := readNote(name); err == nil {
-			m.Files = append(m.Files, made)
-		}
-	}
-	return m, nil
-}
-
-// Peaks returns the waveform of a rendition in about so many points.
-func (a *Archive) Peaks(ctx context.Context, id string, what render.Rendition, points int) (p render.Peaks, err error) {
-	r, err := a.open(id)
-	if err != nil {
-		return p, err
-	}
-	defer r.Close()
-	if err := a.enter(ctx); err != nil {
-		return p, err
-	}
-	defer a.leave()
-	return r.Peaks(ctx, what, points)
-}
-
-func (a *Archive) open(id string) (*render.Recording, error) {
+func (a *Archive) Manifest(ctx context.Context, id string) (render.Manifest, error) {
 	if _, ok := wire.ParseUUID(id); !ok {
-		return nil, unknown(id)
+		return render.Manifest{}, unknown(id)
 	}
-	return render.Open(capture.Path(a.o.Dir, id), id)
+	return a.library.Manifest(ctx, id)
+}
+
+// Peaks returns the waveform of a rendition in about so many points. One is made at a time.
+func (a *Archive) Peaks(ctx context.Context, id string, what render.Rendition, points int) (render.Peaks, error) {
+	if _, ok := wire.ParseUUID(id); !ok {
+		return render.Peaks{}, unknown(id)
+	}
+	select {
+	case a.turn <- struct{}{}:
+	case <-ctx.Done():
+		return render.Peaks{}, context.Cause(ctx)
+	}
+	defer func() { <-a.turn }()
+	return a.library.Peaks(ctx, id, what, points)
 }
 
 func unknown(id string) error {
 	return fault.New(fault.NotFound, "RECORDING_CAPTURE_MISSING", "recording %s has no capture here: was it deleted?", id)
 }
 
-func (a *Archive) enter(ctx context.Context) error {
-	select {
-	case a.places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (a *Archive) leave() { <-a.places }
-
 func (a *Archive) count(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err == nil {
 		a.counts.Rendered++
-	} else if _, refused := fault.Of(err); !refused && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	} else if _, refused := fault.Of(err); !refused && !errors.Is(err, context.Canceled) {
 		a.counts.Failed++
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	blobs "parley/internal/blob/dir"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/mixer"
@@ -22,10 +26,15 @@ import (
 
 func open(t *testing.T, dir string) (*archive.Archive, []string) {
 	t.Helper()
-	a, unsettled, err := archive.Open(archive.Options{Dir: dir, MinFree: 1 << 20})
+	blobs, err := blobs.Open(filepath.Join(dir, "..", "files"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	a, unsettled, err := archive.Open(archive.Options{Dir: dir, Blobs: blobs, Capture: capture.Options{MinFree: 1 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
 	return a, unsettled
 }
 
@@ -73,21 +82,31 @@ func TestFinishedRecordingCanBeHad(t *testing.T) {
 					return
 				}
 				defer file.Close()
-				if info, err := file.Stat(); err != nil || info.Size() != file.Size || info.Mode().Perm() != 0o600 {
-					t.Errorf("%s: %v, %v, told %d bytes", file.Name, info, err, file.Size)
+				hash := sha256.New()
+				if n, err := io.Copy(hash, file); err != nil || n != file.Size || hex.EncodeToString(hash.Sum(nil)) != file.SHA256 {
+					t.Errorf("%s: %d bytes, %v, told %d", file.Name, n, err, file.Size)
+				}
+				var tail [10]byte
+				if _, err := file.Seek(-10, io.SeekEnd); err != nil {
+					t.Error(err)
+				}
+				if n, err := io.ReadFull(file, tail[:]); n != 10 || err != nil {
+					t.Errorf("%s: the last %d bytes, %v", file.Name, n, err)
 				}
 			}
 		})
 	}
 	all.Wait()
-	if n := a.Stats().Rendered; n != 3 {
-		t.Errorf("%d renditions made for three", n)
-	}
-	if m, err := a.Manifest(id); err != nil || len(m.Files) != 3 || m.Reason != "stopped" {
+	if m, err := a.Manifest(t.Context(), id); err != nil || len(m.Files) != 3 || m.Reason != "stopped" {
 		t.Errorf("manifest %+v, %v", m, err)
 	}
 	var b bytes.Buffer
-	if err := a.ZIP(t.Context(), &b, id, "wav"); err != nil {
+	mix, err := a.File(t.Context(), id, render.Rendition{Kind: render.Mix, Format: "wav"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mix.Close()
+	if err := a.ZIP(t.Context(), &b, mix); err != nil {
 		t.Fatal(err)
 	}
 	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
@@ -100,7 +119,7 @@ func TestFinishedRecordingCanBeHad(t *testing.T) {
 }
 
 func TestUnsettledIsToldAgain(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "recordings")
 	a, _ := open(t, dir)
 	id, _ := record(t, a)
 	if _, _, err := a.Finish(t.Context(), id, "ogg"); err != nil {
@@ -119,11 +138,11 @@ func TestUnsettledIsToldAgain(t *testing.T) {
 }
 
 func TestRemoveLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "recordings")
 	a, _ := open(t, dir)
 	id, _ := record(t, a)
 	for range 2 {
-		if err := a.Remove(id); err != nil {
+		if err := a.Remove(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,9 +154,12 @@ func TestRemoveLeavesNothing(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "recordings")
 	a, _ := open(t, dir)
 	id, _ := record(t, a)
+	if _, _, err := a.Finish(t.Context(), id, "wav"); err != nil {
+		t.Fatal(err)
+	}
 	for want, what := range map[string]render.Rendition{
 		"RENDITION_UNKNOWN":        {Kind: "../mix", Format: "wav"},
 		"RENDITION_FORMAT_UNKNOWN": {Kind: "mix", Format: "../../mp3"},
@@ -147,10 +169,10 @@ func TestRefusals(t *testing.T) {
 		wantReason(t, err, want)
 	}
 	for _, wrong := range []string{"", "..", "../" + id, uuid.NewString()} {
-		_, err := a.Manifest(wrong)
+		_, err := a.Manifest(t.Context(), wrong)
 		wantReason(t, err, "RECORDING_CAPTURE_MISSING")
 	}
-	wantReason(t, a.Remove(".."), "RECORDING_CAPTURE_MISSING")
+	wantReason(t, a.Remove(t.Context(), ".."), "RECORDING_CAPTURE_MISSING")
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := a.File(gone, id, render.Rendition{Kind: "mix", Format: "wav"}); err == nil {
@@ -163,7 +185,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestNoSpace(t *testing.T) {
-	a, _, err := archive.Open(archive.Options{Dir: t.TempDir(), MinFree: 1 << 60})
+	a, _, err := archive.Open(archive.Options{Dir: t.TempDir(), Capture: capture.Options{MinFree: 1 << 60}})
 	if err != nil {
 		t.Fatal(err)
 	}

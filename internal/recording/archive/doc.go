@@ -1,4 +1,5 @@
-// Package archive owns the folder of all recordings: it starts captures in it, makes renditions of those that have ended and keeps what
-// it made, a file each beside the capture, so that nothing is made twice. It starts no goroutine but those of captures. Which recordings
-// there are, and whose they are, is left to package room and the API.
+// Package archive serves the recordings of a node to the room and to the API: it knows which captures run, makes what a client gets first when
+// one has ended, lets renditions be read by range and packed, and counts. It starts a goroutine for each rendition that somebody waits for,
+// which goes on when they do not; Close ends those. How captures and renditions are kept is left to package recording, which recordings there
+// are and whose to the rules.
 package archive

@@ -7,150 +7,118 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
-	"time"
 
+	"parley/internal/fault"
+	"parley/internal/recording"
 	"parley/internal/recording/render"
 	"parley/internal/wire"
 )
 
-// noteSuffix ends the names of what is known of a rendition; the note is written after the rendition is complete.
-const noteSuffix = ".made.json"
-
-// File is a rendition as it lies on the disk.
+// File is a rendition that can be read, as an io.ReadSeeker of one goroutine until it is closed.
 type File struct {
 	render.Made
-	*os.File
 	Name string // for who keeps it
+
+	ctx     context.Context
+	library *recording.Library
+	file    recording.File
+	at      int64
+	body    io.ReadCloser // from at on; nil: to be opened
 }
 
-// File opens a rendition, which is made first if nobody asked for it before. It refuses what package render refuses. Close it.
-func (a *Archive) File(ctx context.Context, id string, what render.Rendition) (f File, err error) {
-	for range 2 { // the second time when it was deleted in between
-		if f.Made, err = a.make(ctx, id, what); err != nil {
-			return f, err
-		}
-		f.Name = id + "_" + nameOf(what)
-		if f.File, err = os.Open(filepath.Join(a.o.Dir, id, nameOf(what))); !errors.Is(err, os.ErrNotExist) {
-			break
-		}
-		_ = os.Remove(filepath.Join(a.o.Dir, id, nameOf(what)+noteSuffix))
-	}
-	if err != nil {
-		return f, fmt.Errorf("open rendition of recording %s: %w", id, err)
-	}
-	return f, nil
-}
-
-func nameOf(what render.Rendition) string {
-	name := what.Kind
-	if what.Tag != "" {
-		name += "-" + what.Tag
-	}
-	return name + "." + what.Format
-}
-
-// make returns what is known of a rendition after it is made. Who asks for the same at once waits for the same work; that is given up
-// with the context of the one who began it, and then begun anew by who still waits.
-func (a *Archive) make(ctx context.Context, id string, what render.Rendition) (render.Made, error) {
+// File finds a rendition, which is made first if nobody asked for it before. It refuses what package render refuses. ctx is
+// that of the wait. Who stops waiting does not stop the work: the next who asks finds it done.
+func (a *Archive) File(ctx context.Context, id string, what render.Rendition) (*File, error) {
 	if _, ok := wire.ParseUUID(id); !ok {
-		return render.Made{}, unknown(id)
+		return nil, unknown(id)
 	}
 	if what.Kind != render.Participant {
 		what.Tag = ""
-	} else if tag, ok := wire.ParseUUID(what.Tag); ok {
-		what.Tag = tag
-	} else {
-		what.Tag = wire.NilUUID // in no recording: refused as such
 	}
-	for {
-		work := a.flight.DoChan(id+"/"+nameOf(what), func() (any, error) { return a.render(ctx, id, what) })
-		select {
-		case <-ctx.Done():
-			return render.Made{}, context.Cause(ctx)
-		case r := <-work:
-			if r.Err != nil && ctx.Err() == nil && (errors.Is(r.Err, context.Canceled) || errors.Is(r.Err, context.DeadlineExceeded)) {
-				continue
-			}
-			made, _ := r.Val.(render.Made)
-			return made, r.Err
+	key := id + "/" + what.Kind + "/" + what.Tag + "/" + what.Format
+	work := a.flight.DoChan(key, func() (any, error) {
+		if !a.begin() {
+			return nil, fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
+		}
+		defer a.making.Done()
+		f, err := a.library.Rendition(a.ctx, id, what)
+		a.count(err)
+		return f, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case r := <-work:
+		f, ok := r.Val.(recording.File)
+		if r.Err != nil || !ok {
+			return nil, r.Err
+		}
+		name := id + "_" + what.Kind
+		if what.Tag != "" {
+			name += "-" + what.Tag
+		}
+		return &File{Made: f.Made, Name: name + "." + what.Format, ctx: context.WithoutCancel(ctx), library: a.library, file: f}, nil
+	}
+}
+
+func (a *Archive) begin() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.making.Add(1)
+	}
+	return !a.closed
+}
+
+// Read implements io.Reader.
+func (f *File) Read(p []byte) (n int, err error) {
+	if f.at >= f.Size {
+		return 0, io.EOF
+	}
+	if f.body == nil {
+		if f.body, err = f.library.Open(f.ctx, f.file, f.at, -1); err != nil {
+			return 0, err
 		}
 	}
+	n, err = f.body.Read(p)
+	f.at += int64(n)
+	return n, err
 }
 
-func (a *Archive) render(ctx context.Context, id string, what render.Rendition) (made render.Made, err error) {
-	dir := filepath.Join(a.o.Dir, id)
-	note := filepath.Join(dir, nameOf(what)+noteSuffix)
-	if !known(what) {
-		note = "" // refused below, and no name for a file
-	} else if made, err := readNote(note); err == nil {
-		return made, nil
+// Seek implements io.Seeker.
+func (f *File) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += f.at
+	case io.SeekEnd:
+		offset += f.Size
 	}
-	if err := a.enter(ctx); err != nil {
-		return made, err
+	if offset < 0 {
+		return 0, fmt.Errorf("seek to %d in %s", offset, f.Name)
 	}
-	defer a.leave()
-	defer func() { a.count(err) }()
-	r, err := a.open(id)
-	if err != nil {
-		return made, err
+	if offset != f.at {
+		if err := f.Close(); err != nil {
+			return 0, err
+		}
 	}
-	defer r.Close()
-	tmp, err := os.CreateTemp(dir, ".making-*") // 0600
-	if err != nil {
-		return made, fmt.Errorf("make rendition of recording %s: %w", id, err)
-	}
-	defer os.Remove(tmp.Name())
-	made, err = r.Render(ctx, tmp, what)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return made, err
-	}
-	if err := os.Rename(tmp.Name(), filepath.Join(dir, nameOf(what))); err != nil {
-		return made, fmt.Errorf("keep rendition of recording %s: %w", id, err)
-	}
-	return made, writeNote(note, made)
+	f.at = offset
+	return offset, nil
 }
 
-func known(what render.Rendition) bool {
-	return slices.Contains([]string{render.Mix, render.Stereo, render.Channels, render.Participant}, what.Kind) &&
-		slices.Contains([]string{render.WAV, render.Ogg}, what.Format)
+// Close lets go of what was opened for reading. It may be called twice.
+func (f *File) Close() error {
+	if f.body == nil {
+		return nil
+	}
+	body := f.body
+	f.body = nil
+	return body.Close()
 }
 
-func readNote(name string) (made render.Made, err error) {
-	text, err := os.ReadFile(name)
-	if err == nil {
-		err = json.Unmarshal(text, &made)
-	}
-	return made, err
-}
-
-func writeNote(name string, made render.Made) error {
-	text, err := json.Marshal(made)
-	if err == nil {
-		err = os.WriteFile(name+".tmp", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(name+".tmp", name)
-	}
-	if err != nil {
-		return fmt.Errorf("keep rendition: %w", err)
-	}
-	return nil
-}
-
-// ZIP writes the mix in the format and the manifest as an archive, without compressing the sound again.
-func (a *Archive) ZIP(ctx context.Context, w io.Writer, id, format string) error {
-	f, err := a.File(ctx, id, render.Rendition{Kind: render.Mix, Format: format})
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	m, err := a.Manifest(id)
+// ZIP writes a rendition and the manifest as an archive, without compressing the sound again.
+func (a *Archive) ZIP(ctx context.Context, w io.Writer, f *File) error {
+	id := f.Name[:len(wire.NilUUID)]
+	m, err := a.Manifest(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -159,18 +127,14 @@ func (a *Archive) ZIP(ctx context.Context, w io.Writer, id, format string) error
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	z := zip.NewWriter(w)
-	begun := m.StartedAt
-	if begun.IsZero() {
-		begun = time.Now().UTC()
-	}
-	sound, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store, Modified: begun})
+	sound, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store, Modified: m.StartedAt})
 	if err == nil {
-		_, err = io.Copy(sound, f.File)
+		_, err = io.Copy(sound, f)
 	}
 	if err != nil {
 		return fmt.Errorf("write archive: %w", err)
 	}
-	about, err := z.CreateHeader(&zip.FileHeader{Name: id + "_manifest.json", Method: zip.Deflate, Modified: begun})
+	about, err := z.CreateHeader(&zip.FileHeader{Name: id + "_manifest.json", Method: zip.Deflate, Modified: m.StartedAt})
 	if err == nil {
 		_, err = about.Write(text)
 	}
