@@ -189,7 +189,8 @@ func (s *leg) keepHouse(now time.Duration) {
 			break
 		}
 		if v == udp.Done {
-			s.rtp.ReceiveRTCP(packet, from, now)
+			// Reports measure the way there and back; how long they wait here must not count.
+			s.rtp.ReceiveRTCP(packet, from, max(now-s.pair.RTCP.Age(), 0))
 		}
 	}
 	if packet := s.rtp.RTCP(s.loop.out, now); len(packet) > 0 {

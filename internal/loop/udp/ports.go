@@ -110,5 +110,6 @@ func bindPair(ip netip.Addr, port uint16) (*Pair, error) {
 		return nil, err
 	}
 	p.RTP, p.RTCP = Socket{fd: rtp, v6: ip.Is6()}, Socket{fd: rtcp, v6: ip.Is6()}
+	p.RTCP.Age()
 	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -110,6 +111,18 @@ func receiveConnected(fd int, buf []byte) (int, unix.Errno) {
 	n, _, err := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
 		unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0)
 	return int(n), err
+}
+
+// age returns how long ago the packet that was received last came to the system, 0 when it does not tell. The first call on a socket makes the system
+// take note of the time of those that follow.
+func age(fd int, stamp *[2]unix.Timespec) time.Duration {
+	if _, _, err := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGSTAMPNS, uintptr(unsafe.Pointer(&stamp[0]))); err != 0 {
+		return 0
+	}
+	if unix.ClockGettime(unix.CLOCK_REALTIME, &stamp[1]) != nil {
+		return 0
+	}
+	return max(time.Duration(stamp[1].Nano()-stamp[0].Nano()), 0)
 }
 
 // send writes one packet.

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,7 @@ type Socket struct {
 	peer netip.AddrPort // the only one it talks with, invalid while it is open to all
 	from sockaddr
 	to   sockaddr
+	time [2]unix.Timespec // when a packet came, and now
 }
 
 // Verdict says what became of a Receive or a Send.
@@ -49,6 +51,10 @@ func (s *Socket) Receive(buf []byte) (packet []byte, from netip.AddrPort, v Verd
 	}
 	return buf[:n], from, Done
 }
+
+// Age returns how long the packet that was received last has waited since it came from the network, 0 when the system does not tell. The first call
+// begins to have packets stamped. It is a system call of its own: for reports, which are rare and measure time, not for audio.
+func (s *Socket) Age() time.Duration { return age(s.fd, &s.time) }
 
 // Send writes one packet to an address, which is ignored while the socket is connected.
 func (s *Socket) Send(packet []byte, to netip.AddrPort) Verdict {

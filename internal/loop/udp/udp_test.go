@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -224,5 +225,36 @@ func BenchmarkPacket(b *testing.B) {
 				server.RTP.Send(packet, peer.Local)
 			}
 		})
+	}
+}
+
+// TestAge says how long a packet has waited in the socket.
+func TestAge(t *testing.T) {
+	pair := open(t, ports(t, 30740, 30749), v4)
+	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(pair.Local.Port()) + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	buf := make([]byte, MaxPacket)
+	for range 3 {
+		sent := time.Now()
+		if _, err := conn.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		left := time.Now()
+		for time.Since(left) < 3*time.Millisecond {
+			continue // the packet waits
+		}
+		if _, _, v := pair.RTCP.Receive(buf); v != Done {
+			t.Fatal("nothing came")
+		}
+		age := pair.RTCP.Age()
+		if most := time.Since(sent); age < 3*time.Millisecond || age > most {
+			t.Errorf("waited %v, want 3 ms to %v", age, most)
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { pair.RTCP.Age() }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
