@@ -28,4 +28,5 @@
 //
 // Every digit that comes while a step other than digits_receive runs is told to Digits. When the owner of a conference ends a participant whose
 // pre-flow still runs, the executor stops the step that it performs and calls Interrupt instead of Next. When the call ends, it calls End.
+// At Over, and at an Announce that follows Interrupt, a participant that still is on its way into a conference is the executor's to end.
 package run

@@ -54,13 +54,15 @@ func elsewhere(t action.Type) bool {
 }
 
 // Interrupt ends the participant's way into the mix from outside: the pre-flow is left, the result (kicked, terminated, timeout, peer_left, lost) is in
-// the variables, the caller is told, and the flow goes on after its conference_join. Without a pre-flow on the stack it is Next.
+// the variables, the caller is told, and the flow goes on after its conference_join. in.Conference.Participant says whose way it is, "" for the innermost. Without
+// it on the stack Interrupt is Next.
 func (r *Run) Interrupt(in Result) Step {
 	if r.Waiting == ForNothing {
 		return r.Step
 	}
+	who := in.Conference.Participant
 	for i := len(r.Frames) - 1; i >= 0; i-- {
-		if r.Frames[i].Kind == PreFlow {
+		if r.Frames[i].Kind == PreFlow && (who == "" || who == r.Frames[i].Participant) {
 			r.settle(Failed, interrupted)
 			r.Frames = r.Frames[:i]
 			in.Hangup, in.Actions = "", nil

@@ -27,7 +27,8 @@ const (
 //
 //	do TYPE [TEXT…]   a step; each TEXT occurs in its option, its have, or its participant
 //	announce REASON   over REASON HANGUP [TEXT…]
-//	ok | failed R | digits D | actions NAME | joins [PREFLOW] | left RESULT [POSTFLOW] | hangup R | interrupt RESULT | end REASON
+//	ok | failed R | digits D | actions NAME | joins [PREFLOW] | enters PARTICIPANT [PREFLOW] | left RESULT [POSTFLOW] | hangup R |
+//	interrupt RESULT [PARTICIPANT] | end REASON
 //	typed D           before the line that says what came of the step
 //	var NAME=VALUE    env api|complete N    path TYPE:OUTCOME[:REASON] …
 type script struct {
@@ -128,7 +129,9 @@ func (s *script) line(n int, verb, rest string) {
 	case "left":
 		s.next(run.Result{Conference: run.Conference{Result: word(0)}, Actions: s.list(word(1))})
 	case "interrupt":
-		s.step = s.run.Interrupt(run.Result{At: s.at, Conference: run.Conference{Result: rest}})
+		s.step = s.run.Interrupt(run.Result{At: s.at, Conference: run.Conference{Result: word(0), Participant: word(1)}})
+	case "enters":
+		s.next(run.Result{Conference: run.Conference{ID: nextID, Name: "inner", Participant: word(0)}, Actions: s.list(word(1))})
 	case "end":
 		s.step = s.run.End(rest)
 	case "var":
