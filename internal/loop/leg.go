@@ -143,6 +143,10 @@ func (s *leg) rest(now time.Duration) {
 
 // read takes the packets from the RTP socket: all of them, but while one comes in each frame only that one, without a look for a second that is
 // hardly ever there, and which a later look then finds.
+//
+// A packet counts as having come at the tick that reads it. The system could stamp arrivals, for 1 to 3 % of the cost of a packet; but since frames are
+// taken at ticks only, a packet that is not there at its tick is missed whenever it came, and none could wait less. Only the jitter in
+// the statistics is coarser: what stays within a tick does not show.
 func (s *leg) read(now time.Duration) {
 	most := packetsPerTick
 	if s.steady && (s.ticks+s.turn)%lookTicks != 0 {
