@@ -215,12 +215,13 @@ func (s *leg) writeRTCP(packet []byte) {
 	}
 }
 
-// show makes the session's statistics readable for others and connects the socket when the peer is latched. The lock is
-// only tried: while someone reads, the snapshot of a second ago stays.
+// show makes the session's statistics readable for others and connects the socket when the peer has spoken from where signalling said. (A
+// guess behind NAT stays open: the signalled address may still take it back.) The lock is only tried: while someone reads, the snapshot of
+// a second ago stays.
 func (s *leg) show() {
 	stats := s.rtp.Stats()
 	s.loss = int(math.Round(stats.RemoteLossPercent))
-	if stats.Latched.IsValid() && !s.pair.RTP.Peer().IsValid() && stats.Latched == s.rtp.RTPTarget() {
+	if s.rtp.Sure() && !s.pair.RTP.Peer().IsValid() {
 		s.pair.RTP.Connect(stats.Latched) // when the system refuses, it goes on as before
 	}
 	if s.session.statsMu.TryLock() {

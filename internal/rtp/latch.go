@@ -9,8 +9,9 @@ import (
 
 // latch decides which address is believed (symmetric RTP, RFC 4961, within bounds). The signalled address is, at once. Before it has spoken, another
 // may take its place if the peer is likely to be behind NAT: another port of the signalled IP address, or, where that is a private one, any
-// port of the address that the signalling came from. It must send several packets of one stream in a row. Whoever was believed first stays
-// the only one until signalling names another address: strangers change nothing (the class of holes known as RTP bleed).
+// port of the address that the signalling came from. It must send several packets of one stream in a row. The signalled address takes back
+// what such a guess was given as soon as it speaks. Beyond that, whoever was believed first stays the only one until signalling names another
+// address: strangers change nothing (the class of holes known as RTP bleed).
 type latch struct {
 	signalled netip.AddrPort
 	source    netip.Addr // of the signalling
@@ -38,12 +39,12 @@ func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr()
 
 func (l *latch) believe(from netip.AddrPort, ssrc uint32) bool {
 	from = unmap(from)
-	if l.latched.IsValid() {
-		return from == l.latched
-	}
-	if from == l.signalled {
+	if from == l.signalled && from.IsValid() {
 		l.latched = from
 		return true
+	}
+	if l.latched.IsValid() {
+		return from == l.latched
 	}
 	if !l.plausible(from.Addr()) {
 		return false
@@ -57,6 +58,9 @@ func (l *latch) believe(from netip.AddrPort, ssrc uint32) bool {
 	l.latched = from
 	return true
 }
+
+// sure reports whether the signalled address itself has spoken: nobody else can be believed until signalling names another.
+func (l *latch) sure() bool { return l.latched.IsValid() && l.latched == l.signalled }
 
 func (l *latch) plausible(from netip.Addr) bool {
 	want := l.signalled.Addr()

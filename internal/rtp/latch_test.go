@@ -43,7 +43,7 @@ func TestLatch(t *testing.T) {
 	if !s.Receive(pcmu(9, 0, 5, 0, 0xff), natted, 0) || s.RTPTarget() != natted {
 		t.Fatal("another port of the signalled address is not believed")
 	}
-	if s.Receive(pcmu(10, 0, 5, 0, 0xff), alice, 0) {
+	if s.Receive(pcmu(10, 0, 5, 0, 0xff), netip.MustParseAddrPort("127.0.0.1:61001"), 0) || s.Sure() {
 		t.Error("a second address is believed after the latch")
 	}
 	m := media("PCMU")
@@ -56,6 +56,27 @@ func TestLatch(t *testing.T) {
 	}
 	if !s.Receive(pcmu(11, 0, 5, 0, 0xff), stranger, 0) {
 		t.Error("the newly signalled address is not believed")
+	}
+}
+
+// TestSignalledTakesBack: another port of the peer's address was faster, as an impostor on the same machine or behind the same NAT can be. The
+// signalled address has its stream as soon as it speaks, and keeps it.
+func TestSignalledTakesBack(t *testing.T) {
+	impostor := netip.MustParseAddrPort("127.0.0.1:61000")
+	s := open(t, "PCMU", 8000)
+	for i := range 100 {
+		s.Receive(pcmu(uint16(i), uint32(i)*160, 9, 0, 0x80), impostor, 0)
+	}
+	if s.RTPTarget() != impostor {
+		t.Fatal("the impostor did not get in")
+	}
+	for i := range 10 {
+		if !s.Receive(pcmu(uint16(i), uint32(i)*160, 5, 0, 0xff), alice, time.Second) || s.Receive(pcmu(uint16(100+i), 0, 9, 0, 0x80), impostor, time.Second) {
+			t.Fatal("the signalled address did not take its stream back")
+		}
+	}
+	if s.RTPTarget() != alice || !s.Sure() {
+		t.Errorf("audio goes to %v", s.RTPTarget())
 	}
 }
 

@@ -183,6 +183,9 @@ func (s *Session) Sending() (codec.Format, bool) {
 // RTPTarget returns where RTP goes: the latched address, before that the signalled one; invalid on old-style hold.
 func (s *Session) RTPTarget() netip.AddrPort { return s.latch.target() }
 
+// Sure reports whether the signalled address itself has spoken, so that packets of others need not be looked at any more.
+func (s *Session) Sure() bool { return s.latch.sure() }
+
 // RTCPTarget returns where RTCP goes. It follows signalling only: RTCP never moves anything.
 func (s *Session) RTCPTarget() netip.AddrPort {
 	to := s.media.RemoteRTCP
