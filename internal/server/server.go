@@ -1,5 +1,5 @@
 // Package server builds the whole from a configuration, runs it, and stops it in reverse order. It is the only place that makes the
-// parts known to each other; it owns their goroutines, the health pages and the metrics.
+// parts known to each other; it owns their goroutines, the health pages and the metrics, and gives memory back when there are no calls.
 package server
 
 import (
@@ -167,6 +167,7 @@ func (p *parts) listen() (web, admin net.Listener, err error) {
 func (p *parts) start(run *stack, web, admin net.Listener) {
 	run.start("media", p.engine.Run)
 	run.start("rooms", p.rooms.Run)
+	run.start("memory", p.trim)
 	mux := http.NewServeMux()
 	mux.Handle("/", p.door)
 	ops := mux
