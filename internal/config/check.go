@@ -61,6 +61,8 @@ func (c *Config) checkFigures() error {
 		return invalid("limits.media_busy", fmt.Sprint(c.Limits.MediaBusy), "want a share above 0 and at most 1")
 	case c.Room.MaxParticipants < 1:
 		return invalid("room.max_participants", fmt.Sprint(c.Room.MaxParticipants), "want 1 or more")
+	case c.Recording.MinFree < 1:
+		return invalid("recording.min_free", fmt.Sprint(c.Recording.MinFree), "want 1 or more MiB")
 	case c.Room.HealthRetries < 0:
 		return invalid("room.health_retries", fmt.Sprint(c.Room.HealthRetries), "want 0 or more")
 	case c.Limits.Calls < 0:

@@ -21,11 +21,12 @@ type Config struct {
 	MediaIP    string `key:"media.ip" flag:"media-ip" doc:"address of RTP sockets, as written into SDP; empty: that of sip"`
 	MediaPorts string `key:"media.ports" flag:"media-ports" doc:"range of RTP ports, LOW-HIGH"`
 
-	API     API
-	Room    Room
-	Session Session
-	Limits  Limits
-	Log     Log
+	API       API
+	Room      Room
+	Recording Recording
+	Session   Session
+	Limits    Limits
+	Log       Log
 }
 
 // API settings.
@@ -44,6 +45,13 @@ type Room struct {
 	HealthInterval  time.Duration `key:"room.health_interval" doc:"time between health checks of participants"`
 	MediaTimeout    time.Duration `key:"room.media_timeout" doc:"silence on the wire that a health check counts as a failure"`
 	HealthRetries   int           `key:"room.health_retries" doc:"failed health checks that are forgiven"`
+}
+
+// Recording settings.
+type Recording struct {
+	MinFree        int           `key:"recording.min_free" doc:"MiB that must be free to start a recording; one that runs ends when half of them are left"`
+	GiveUp         time.Duration `key:"recording.give_up" doc:"how long a disk may refuse before a recording ends"`
+	FinishDeadline time.Duration `key:"recording.finish_deadline" doc:"longest time to make the file of a recording that has stopped"`
 }
 
 // Session settings of SIP.
@@ -79,9 +87,10 @@ func Default() Config {
 			MaxParticipants: 2000, MaxAge: 24 * time.Hour, LeavingDeadline: 5 * time.Second,
 			HealthInterval: 5 * time.Second, MediaTimeout: 5 * time.Second, HealthRetries: 2,
 		},
-		Session: Session{Expires: 30 * time.Minute, MinExpires: 90 * time.Second, NonceLife: 5 * time.Minute, Realm: "parley"},
-		Limits:  Limits{InviteRate: 50, MediaBusy: 0.75},
-		Log:     Log{Level: "info", Format: "text"},
+		Recording: Recording{MinFree: 128, GiveUp: 5 * time.Second, FinishDeadline: 30 * time.Minute},
+		Session:   Session{Expires: 30 * time.Minute, MinExpires: 90 * time.Second, NonceLife: 5 * time.Minute, Realm: "parley"},
+		Limits:    Limits{InviteRate: 50, MediaBusy: 0.75},
+		Log:       Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"parley/internal/blob/dir"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/recording/archive"
+	"parley/internal/recording/capture"
+	"parley/internal/store"
+)
+
+// openRecordings opens the folders of captures and of what is made of them, and ends the captures that a crash left open.
+func (p *parts) openRecordings() error {
+	files, err := dir.Open(filepath.Join(p.c.Data, "files"))
+	if err != nil {
+		return fmt.Errorf("folder of files: %w", err)
+	}
+	var unsettled []string
+	p.recordings, unsettled, err = archive.Open(archive.Options{
+		Dir: filepath.Join(p.c.Data, "recordings"), Blobs: files,
+		Capture: capture.Options{MinFree: int64(p.c.Recording.MinFree) << 20, GiveUp: p.c.Recording.GiveUp},
+	})
+	if p.recordings == nil {
+		return err
+	}
+	if err != nil {
+		// The others are there, and the server has more to do than to record.
+		p.log.Error("some recordings of the process before cannot be ended", "error", err)
+	}
+	p.unsettled = unsettled
+	return nil
+}
+
+// makeRecordings lives as long as the rooms do, and a little longer, because they may wait for a file.
+func (p *parts) makeRecordings(ctx context.Context) error {
+	<-ctx.Done()
+	p.recordings.Close()
+	return nil
+}
+
+// settleRecordings looks at captures whose end was not marked as told. Those that the log has the end of are settled, those that were deleted
+// are removed. Those that are live are told of by their rooms. What no record tells of is left alone: it is sound that somebody may miss.
+func (p *parts) settleRecordings(ctx context.Context) error {
+	for _, id := range p.unsettled {
+		record, err := p.store.Get(ctx, store.Recording, id)
+		switch {
+		case fault.KindOf(err) == fault.NotFound:
+			p.log.Warn("a capture has no recording", "file", capture.Path(filepath.Join(p.c.Data, "recordings"), id))
+		case err != nil:
+			return fmt.Errorf("settle recordings: %w", err)
+		case record.Deleted:
+			err = p.recordings.Remove(ctx, id)
+		case record.Status == string(conference.RecordingEnded):
+			err = p.recordings.Settle(id)
+		}
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			p.log.Error("settle a recording", "recording", id, "error", err)
+		}
+	}
+	p.unsettled = nil
+	return nil
+}
+
+// recordingSamples are the figures of recordings.
+func (p *parts) recordingSamples() []sample {
+	s := p.recordings.Stats()
+	return []sample{
+		gauge("recordings_live", "Captures that run.", float64(s.Live)),
+		gauge("recordings_unfinished", "Recordings that run or whose file is being made.", float64(p.rooms.Stats().Recordings)),
+		counter("recordings_started_total", "Captures started.", s.Started),
+		counter("recording_renditions_total", "Renditions that could be had.", s.Rendered),
+		counter("recording_failures_total", "Captures that ended in trouble, and renditions that could not be made.", s.Failed),
+		counter("recording_frames_lost_total", "Frames of 20 ms that the disk was too slow for.", s.Lost),
+	}
+}
