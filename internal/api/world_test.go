@@ -84,7 +84,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 // open starts a door on the world's store, as a new process would.
 func (w *world) open(change ...func(*api.Options)) {
 	w.t.Helper()
-	o := api.Options{Store: w.st, Rooms: w.rooms, Lines: w.lines, Log: slog.New(slog.NewTextHandler(w.log, nil))}
+	o := api.Options{Store: w.st, Rooms: w.rooms, Lines: w.lines, Log: slog.New(slog.NewTextHandler(w.log, nil)), More: readers(w)}
 	for _, c := range change {
 		c(&o)
 	}

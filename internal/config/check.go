@@ -33,7 +33,32 @@ func (c *Config) Check() error {
 	if c.Data == "" {
 		return invalid("data", "", "want a folder")
 	}
+	if err := c.checkWebhooks(); err != nil {
+		return err
+	}
 	return c.checkFigures()
+}
+
+func (c *Config) checkWebhooks() error {
+	for _, text := range c.Webhooks.AllowTargets {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			return invalid("webhooks.allow_targets", text, "want networks as ADDRESS/BITS, for example 10.1.0.0/16")
+		}
+	}
+	if len(c.Webhooks.Schedule) == 0 {
+		return invalid("webhooks.schedule", "", "want at least one wait, for example 0s,5s,5m")
+	}
+	for _, d := range c.Webhooks.Schedule {
+		if d < 0 {
+			return invalid("webhooks.schedule", d.String(), "want waits of 0s or more")
+		}
+	}
+	for key, n := range map[string]int{"webhooks.workers": c.Webhooks.Workers, "webhooks.pending": c.Webhooks.Pending, "api.streams_per_key": c.API.StreamsPerKey} {
+		if n < 1 {
+			return invalid(key, strconv.Itoa(n), "want 1 or more")
+		}
+	}
+	return nil
 }
 
 func checkAddr(dev bool, key, addr string) error {

@@ -25,6 +25,7 @@ type Config struct {
 	Room      Room
 	Recording Recording
 	Session   Session
+	Webhooks  Webhooks
 	Limits    Limits
 	Log       Log
 }
@@ -35,6 +36,18 @@ type API struct {
 	RateAddress   float64       `key:"api.rate_per_address" doc:"requests per second of one client address; 0: no limit"`
 	RateCustomer  float64       `key:"api.rate_per_customer" doc:"requests per second of one customer; 0: no limit"`
 	Timeout       time.Duration `key:"api.timeout" doc:"longest time to read a request"`
+	StreamsPerKey int           `key:"api.streams_per_key" doc:"most WebSockets and event streams at once of one access key"`
+}
+
+// Webhooks settings.
+type Webhooks struct {
+	Schedule     []time.Duration `key:"webhooks.schedule" doc:"wait before each attempt, give or take a tenth; after the last one a delivery is a dead letter"`
+	AllowTargets []string        `key:"webhooks.allow_targets" doc:"networks (CIDR) that are called although they are not public"`
+	Timeout      time.Duration   `key:"webhooks.timeout" doc:"longest time for a complete answer"`
+	DisableAfter time.Duration   `key:"webhooks.disable_after" doc:"an endpoint that takes nothing for so long is disabled"`
+	Keep         time.Duration   `key:"webhooks.keep" doc:"how long finished deliveries are listed"`
+	Workers      int             `key:"webhooks.workers" doc:"requests at once for one endpoint"`
+	Pending      int             `key:"webhooks.pending" doc:"events that one endpoint may have pending before reading for it pauses; the log keeps the rest"`
 }
 
 // Room settings.
@@ -82,15 +95,19 @@ func Default() Config {
 		HTTP:       "127.0.0.1:8080",
 		SIP:        "127.0.0.1:5060",
 		MediaPorts: "20000-29999",
-		API:        API{Timeout: 30 * time.Second},
+		API:        API{Timeout: 30 * time.Second, StreamsPerKey: 100},
 		Room: Room{
 			MaxParticipants: 2000, MaxAge: 24 * time.Hour, LeavingDeadline: 5 * time.Second,
 			HealthInterval: 5 * time.Second, MediaTimeout: 5 * time.Second, HealthRetries: 2,
 		},
 		Recording: Recording{MinFree: 128, GiveUp: 5 * time.Second, FinishDeadline: 30 * time.Minute},
 		Session:   Session{Expires: 30 * time.Minute, MinExpires: 90 * time.Second, NonceLife: 5 * time.Minute, Realm: "parley"},
-		Limits:    Limits{InviteRate: 50, MediaBusy: 0.75},
-		Log:       Log{Level: "info", Format: "text"},
+		Webhooks: Webhooks{
+			Schedule: []time.Duration{0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour},
+			Timeout:  15 * time.Second, DisableAfter: 5 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Workers: 32, Pending: 5000,
+		},
+		Limits: Limits{InviteRate: 50, MediaBusy: 0.75},
+		Log:    Log{Level: "info", Format: "text"},
 	}
 }
 
