@@ -109,10 +109,10 @@ func server(t *testing.T) (Options, *unreliable) {
 	return o, line
 }
 
-// open makes the bucket and opens it. It waits for nothing.
+// open makes the bucket and opens it; it does not wait before it repeats itself.
 func open(t *testing.T, o Options) *Store {
 	t.Helper()
-	s, err := Open(context.Background(), o)
+	_, err := Open(context.Background(), o)
 	if fault.ReasonOf(err) != "BLOB_BUCKET_MISSING" {
 		t.Fatalf("before there is a bucket: %v", err)
 	}
@@ -124,7 +124,8 @@ func open(t *testing.T, o Options) *Store {
 	if err := core.MakeBucket(context.Background(), bucket, minio.MakeBucketOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = Open(context.Background(), o); err != nil {
+	s, err := Open(context.Background(), o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.wait = func(ctx context.Context, _ int) error { return ctx.Err() }

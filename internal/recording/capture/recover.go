@@ -71,7 +71,7 @@ func recoverOne(dir, id string) (r Result, found bool, err error) {
 	name := filepath.Join(dir, pagesName)
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, false, os.RemoveAll(dir) // it died before there was a file
+		return r, false, sweep(dir) // it died before there was a file, or is only just beginning
 	}
 	if err != nil {
 		return r, false, fmt.Errorf("recover capture %s: %w", id, err)
@@ -91,6 +91,17 @@ func recoverOne(dir, id string) (r Result, found bool, err error) {
 	}
 	r.Meta = metaOf(f, id)
 	return r, true, nil
+}
+
+// unborn is how long a folder may be without its file.
+const unborn = time.Minute
+
+// sweep takes away the folder of a capture that never was.
+func sweep(dir string) error {
+	if info, err := os.Stat(dir); err != nil || time.Since(info.ModTime()) < unborn {
+		return nil
+	}
+	return os.RemoveAll(dir)
 }
 
 // mend cuts off a torn tail and marks the end, unless there is one.

@@ -1,6 +1,10 @@
 package capture
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"parley/internal/recording/page"
+)
 
 // ring is the queue between the media loop, which writes, and the capture, which reads. It is without pointers, so that the collector does
 // not look into it, and of words of 16 bits, because most of it is samples. A tick is written as a whole or not at all.
@@ -41,8 +45,9 @@ func newRing(n int) *ring {
 // begin starts a tick.
 func (r *ring) begin() { r.at, r.full = r.wrote.Load(), false }
 
-// write adds a record to the tick.
+// write adds a record to the tick; of a body no more than a frame.
 func (r *ring) write(h record, body []int16) {
+	body = body[:min(len(body), page.Tick)]
 	if r.full || r.at-r.read.Load()+uint64(recordHead+len(body)) > uint64(len(r.words)) {
 		r.full = true
 		return

@@ -116,42 +116,58 @@ func unpackBlock(r *bitReader, dst []int16, h *history) bool {
 	if k > maxRice && k != exact || head&32 != 0 {
 		return false
 	}
-	if k == exact {
-		predict(dst, order, h)
-	} else {
-		unpackResiduals(r, dst, k, order, h)
+	var left [blockLen]int32
+	if k != exact {
+		unpackResiduals(r, left[:len(dst)], k)
 	}
+	predict(dst, &left, order, h)
 	return r.valid()
 }
 
-// predict continues the polynomial of order where nothing is left.
-func predict(dst []int16, order int, h *history) {
-	m := factors[order]
-	for i := range dst {
-		v := m[0]*h.a + m[1]*h.b + m[2]*h.c
-		dst[i] = int16(v)
-		h.a, h.b, h.c = int32(int16(v)), h.a, h.b
+// predict continues the polynomial of order from h on, where it misses by left. Samples of a whole page stay within 16 bits; those of a
+// damaged one are cut to them.
+func predict(dst []int16, left *[blockLen]int32, order int, h *history) {
+	res := left[:len(dst)]
+	v, d := h.a, h.a-h.b // the last sample and how it differed from the one before
+	switch order {
+	case 0:
+		for i, r := range res {
+			dst[i] = int16(r)
+		}
+	case 1:
+		for i, r := range res {
+			v += r
+			dst[i] = int16(v)
+		}
+	case 2:
+		for i, r := range res {
+			d += r
+			v += d
+			dst[i] = int16(v)
+		}
+	default:
+		dd := d - (h.b - h.c)
+		for i, r := range res {
+			dd += r
+			d += dd
+			v += d
+			dst[i] = int16(v)
+		}
+	}
+	for _, s := range dst[max(len(dst)-3, 0):] {
+		h.a, h.b, h.c = int32(s), h.a, h.b
 	}
 }
 
-// unpackResiduals keeps the reader's state in local variables: it is most of the cost of a rendition.
-func unpackResiduals(r *bitReader, dst []int16, k, order int, h *history) {
-	m := factors[order]
-	a, b, c := h.a, h.b, h.c
+// unpackResiduals keeps the reader's state in local variables, and fills up before each code whether it must or not: it is most of the cost
+// of a rendition.
+func unpackResiduals(r *bitReader, left []int32, k int) {
 	acc, n, at, src := r.acc, r.n, r.at, r.src
-	for i := range dst {
-		if n < leastReady {
-			if at+8 <= len(src) {
-				acc |= binary.BigEndian.Uint64(src[at:]) >> (n & 63)
-				take := (63 - n) >> 3
-				at += take
-				n += take * 8
-			} else {
-				r.acc, r.n, r.at = acc, n, at
-				r.fill()
-				acc, n, at = r.acc, r.n, r.at
-			}
-		}
+	i := 0
+	for ; i < len(left) && at+8 <= len(src); i++ {
+		acc |= binary.BigEndian.Uint64(src[at:]) >> (n & 63)
+		at += (63 - n) >> 3
+		n |= 56
 		q := bits.LeadingZeros64(^acc)
 		var u uint64
 		if q < maxUnary {
@@ -165,12 +181,21 @@ func unpackResiduals(r *bitReader, dst []int16, k, order int, h *history) {
 			acc <<= plainBits
 			n -= maxUnary + plainBits
 		}
-		v := m[0]*a + m[1]*b + m[2]*c + int32(uint32(u)>>1^-(uint32(u)&1))
-		dst[i] = int16(v)
-		a, b, c = int32(int16(v)), a, b
+		left[i] = int32(uint32(u)>>1 ^ -(uint32(u) & 1))
 	}
 	r.acc, r.n, r.at = acc, n, at
-	h.a, h.b, h.c = a, b, c
+	for ; i < len(left); i++ {
+		r.fill()
+		var u uint64
+		if q := bits.LeadingZeros64(^r.acc); q < maxUnary {
+			r.drop(q + 1)
+			u = uint64(q)<<k | r.take(k)
+		} else {
+			r.drop(maxUnary)
+			u = r.take(plainBits)
+		}
+		left[i] = int32(uint32(u)>>1 ^ -(uint32(u) & 1))
+	}
 }
 
 // bitWriter collects bits, the first in the highest place.
