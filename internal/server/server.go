@@ -1,5 +1,5 @@
 // Package server builds the whole from a configuration, runs it, and stops it in reverse order. It is the only place that makes the
-// parts known to each other; it owns their goroutines, the health pages and the metrics.
+// parts known to each other; it owns their goroutines, the health pages and the metrics, and gives memory back when there are no calls.
 package server
 
 import (
@@ -23,6 +23,7 @@ import (
 	"parley/internal/config"
 	"parley/internal/line"
 	"parley/internal/loop"
+	"parley/internal/recording/archive"
 	"parley/internal/room"
 	"parley/internal/sip"
 	"parley/internal/sip/registrar"
@@ -33,18 +34,20 @@ import (
 
 // parts is everything that a server is made of, bottom first.
 type parts struct {
-	c         config.Config
-	log       *slog.Logger
-	store     *sqlite.Store
-	engine    *loop.Engine
-	rooms     *room.Host
-	lines     *line.Exchange
-	phones    *sip.Server
-	registrar *registrar.Registrar
-	webhooks  *webhook.Dispatcher
-	feed      *feed.Feed
-	door      *api.Door
-	health    health
+	c          config.Config
+	log        *slog.Logger
+	store      *sqlite.Store
+	engine     *loop.Engine
+	recordings *archive.Archive
+	unsettled  []string // captures whose end was not told
+	rooms      *room.Host
+	lines      *line.Exchange
+	phones     *sip.Server
+	registrar  *registrar.Registrar
+	webhooks   *webhook.Dispatcher
+	feed       *feed.Feed
+	door       *api.Door
+	health     health
 }
 
 // Serve runs a server until ctx ends, then stops it gracefully. out gets the short summary of where everything is. Errors of the start
@@ -101,12 +104,15 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high, Busy: p.c.Limits.MediaBusy}); err != nil {
 		return "", fmt.Errorf("media: %w", err)
 	}
+	if err := p.openRecordings(); err != nil {
+		return "", err
+	}
 	r := p.c.Room
 	p.rooms = room.New(room.Options{
-		Store: p.store, Media: room.Engine(p.engine), Log: p.log, HealthInterval: r.HealthInterval,
+		Store: p.store, Media: room.Engine(p.engine), Recorder: p.recordings, Log: p.log, HealthInterval: r.HealthInterval,
 		Limits: conference.Limits{
 			MaxParticipants: r.MaxParticipants, MaxAge: r.MaxAge, LeavingDeadline: r.LeavingDeadline,
-			MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
+			FinishDeadline: p.c.Recording.FinishDeadline, MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
 		},
 	})
 	p.lines = line.New(line.Options{
@@ -116,7 +122,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 		return "", err
 	}
 	p.door, err = api.New(api.Options{
-		Store: p.store, Rooms: p.rooms, Lines: p.lines, Log: p.log, Realm: p.c.Session.Realm,
+		Store: p.store, Rooms: p.rooms, Lines: p.lines, Recordings: p.recordings, Log: p.log, Realm: p.c.Session.Realm,
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
 		More: p.openReaders(),
 	})
@@ -172,7 +178,9 @@ func (p *parts) listen() (web, admin net.Listener, err error) {
 func (p *parts) start(run *stack, web, admin net.Listener) {
 	run.start("webhooks", p.webhooks.Run)
 	run.start("media", p.engine.Run)
+	run.start("recordings", p.makeRecordings)
 	run.start("rooms", p.rooms.Run)
+	run.start("memory", p.trim)
 	mux := http.NewServeMux()
 	mux.Handle("/", p.door)
 	ops := mux
@@ -214,7 +222,7 @@ func (p *parts) recover(ctx context.Context) error {
 	if err := p.lines.Recover(ctx); err != nil {
 		return fmt.Errorf("recover calls: %w", err)
 	}
-	return nil
+	return p.settleRecordings(ctx)
 }
 
 func (p *parts) closeStore() error {
