@@ -13,6 +13,10 @@ type object = map[string]any
 
 // request sends a request and returns status and body. It may be called from any goroutine.
 func (s *server) request(method, path string, body any) (int, object, error) {
+	return s.requestBy(s.client, method, path, body)
+}
+
+func (s *server) requestBy(client *http.Client, method, path string, body any) (int, object, error) {
 	var r io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -27,7 +31,7 @@ func (s *server) request(method, path string, body any) (int, object, error) {
 	}
 	req.Header.Set("Authorization", "Bearer "+accessKey)
 	req.Header.Set("Content-Type", "application/json")
-	answer, err := s.client.Do(req)
+	answer, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -2,8 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,40 +13,55 @@ import (
 	"time"
 )
 
-// TestManyCalls places 100 calls, 50 a second, into ten conferences. None fails, and each is in the log from its begin to its end.
+// TestManyCalls places 100 calls, 50 a second, into ten conferences. None fails, and each is in the log from its begin to its end. A
+// machine that others keep busy may be too slow for that, which the server notices and refuses with 503: then it is tried again.
 func TestManyCalls(t *testing.T) {
-	t.Parallel()
 	needs(t, "sipp")
 	s := start(t)
-	const calls, rooms = 100, 10
+	for range 5 {
+		if s.manyCalls(100, 10) {
+			return
+		}
+		eventually(t, time.Minute, "server ready again", func() error {
+			answer, err := http.Get("http://" + s.http + "/readyz")
+			if err != nil {
+				return err
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode != 200 {
+				return errors.New(answer.Status)
+			}
+			return nil
+		})
+	}
+	t.Error("calls were refused with 503 in five runs")
+}
+
+// manyCalls is one run. It returns false when calls were refused because the machine is busy, and for no other reason.
+func (s *server) manyCalls(calls, rooms int) bool {
+	t := s.t
 	var ids []string
 	for range rooms {
 		ids = append(ids, s.conference(nil))
 	}
-	dir := t.TempDir()
+	dir, port := t.TempDir(), portBlock(t)
 	targets := filepath.Join(dir, "targets.csv")
 	write(t, targets, "SEQUENTIAL\n"+strings.Join(ids, ";\n")+";\n")
 	scenario, err := filepath.Abs("testdata/load.xml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := portBlock(t)
-	media, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port+4)) // somebody takes the media, nobody reads it
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer media.Close()
 	sipp := exec.Command("sipp", "-sf", scenario, "-inf", targets, "-i", "127.0.0.1", "-p", fmt.Sprint(port), "-mp", fmt.Sprint(port+4),
 		"-m", fmt.Sprint(calls), "-l", fmt.Sprint(calls), "-r", "50", "-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", s.sip)
 	sipp.Dir = dir
-	out, err := sipp.CombinedOutput()
-	if err != nil {
-		files, _ := filepath.Glob(filepath.Join(dir, "*errors.log"))
-		for _, f := range files {
-			text, _ := os.ReadFile(f)
-			t.Logf("%s", text)
+	if out, err := sipp.CombinedOutput(); err != nil {
+		problems := errorsOf(dir)
+		received := strings.Count(problems, "received 'SIP/2.0 ")
+		if received > 0 && received == strings.Count(problems, "received 'SIP/2.0 503 ") && !strings.Contains(problems, "timeout") {
+			t.Logf("%d of %d calls were refused with 503", received, calls)
+			return false
 		}
-		t.Fatalf("sipp: %v\n%s", err, out[max(0, len(out)-3000):])
+		t.Fatalf("sipp: %v\n%s\n%s", err, problems, out[max(0, len(out)-3000):])
 	}
 	for _, id := range ids {
 		s.wait(id, "call_hangup", calls/rooms)
@@ -59,6 +75,18 @@ func TestManyCalls(t *testing.T) {
 			t.Errorf("conference afterwards: %v", got)
 		}
 	}
+	return true
+}
+
+// errorsOf returns what SIPp has written of failed calls.
+func errorsOf(dir string) string {
+	var all strings.Builder
+	files, _ := filepath.Glob(filepath.Join(dir, "*errors.log"))
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // tool builds a test program of the material that may stand beside the repository, or skips.
@@ -155,7 +183,6 @@ func judge(t *testing.T, report []byte, want int) {
 // TestWhoHearsWhom loads the server with 30 calls in three conferences and listens: everybody hears the talkers of its own conference, nobody
 // itself or those of another.
 func TestWhoHearsWhom(t *testing.T) {
-	t.Parallel()
 	program := tool(t, "confload")
 	s := start(t)
 	for i := range 3 {

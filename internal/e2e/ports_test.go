@@ -15,7 +15,7 @@ const (
 	blockSize  = 16
 	blocksFrom = 2048
 	blocks     = (10000 - blocksFrom) / blockSize
-	mediaSize  = 300
+	mediaSize  = 1200
 )
 
 var given struct {
@@ -43,7 +43,7 @@ func portBlock(t *testing.T) int {
 func mediaPorts() string {
 	given.Lock()
 	defer given.Unlock()
-	low := 20000 + (os.Getpid()*7+given.media)%33*mediaSize
+	low := 20000 + (os.Getpid()*7+given.media)%8*mediaSize
 	given.media++
 	return fmt.Sprintf("%d-%d", low, low+mediaSize-1)
 }

@@ -3,12 +3,15 @@ package e2e
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +27,11 @@ const accessKey = "e2e-access-key-0123456789"
 var built string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of their time the tests listen to phones, so more of them than there are processors go side by side.
+	if set := flag.Lookup("test.parallel"); set.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = set.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "e2e-")
 		if err != nil {
