@@ -99,6 +99,9 @@ func (versionCommand) Run() error {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Bench   benchCommand   `cmd:"" help:"Measure what a server on this machine carries."`
+	Events  eventsCommand  `cmd:"" help:"Read the log of a running server."`
+	Listen  listenCommand  `cmd:"" help:"Forward the events of a running server to a program on this machine."`
+	Resend  resendCommand  `cmd:"" help:"Deliver events to a webhook again."`
 	Config  configCommand  `cmd:"" help:"Show the configuration."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -62,8 +62,8 @@ func source(e *store.Event) string {
 	return kind + "s/" + id
 }
 
-// sign sets the headers of Standard Webhooks, one signature for each secret, and VoIPBIN's, made with the newest.
-func sign(h http.Header, secrets []string, id string, at time.Time, body []byte) error {
+// Sign sets the headers of Standard Webhooks, one signature for each secret, and VoIPBIN's, made with the newest.
+func Sign(h http.Header, secrets []string, id string, at time.Time, body []byte) error {
 	h.Set("Webhook-Id", id)
 	h.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
 	var all []string

@@ -53,7 +53,7 @@ func (s *sender) send(ctx context.Context, to *endpoint.Kept, e *store.Event) (*
 	}
 	r.Header.Set("Content-Type", media)
 	r.Header.Set("User-Agent", s.agent)
-	if err := sign(r.Header, to.Signing(began), e.ID, began, text); err != nil {
+	if err := Sign(r.Header, to.Signing(began), e.ID, began, text); err != nil {
 		return nil, Attempt{}, err
 	}
 	sent := &Sent{Method: to.Method, URI: to.URI, Headers: map[string]string{}}

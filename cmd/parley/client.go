@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// client are the flags of commands that ask a running server.
+type client struct {
+	Server string `help:"Address of the server's API." default:"http://127.0.0.1:8080" env:"PARLEY_SERVER"`
+	Key    string `help:"Access key." required:"" env:"PARLEY_ACCESS_KEY"`
+}
+
+// request returns a request below the version prefix.
+func (c *client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Server, "/")+"/v1.0"+path, bytes.NewReader(text))
+	if err != nil {
+		return nil, usage{fmt.Errorf("--server: %w", err)}
+	}
+	r.Header.Set("Authorization", "Bearer "+c.Key)
+	r.Header.Set("Content-Type", "application/json")
+	return r, nil
+}
+
+// refused is a server's answer that is no success.
+type refused struct{ error }
+
+// send returns the answer when it is a success.
+func send(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultClient.Do(r)
+	if err != nil || res.StatusCode/100 == 2 {
+		return res, err
+	}
+	defer res.Body.Close()
+	var problem struct{ Message string }
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if json.Unmarshal(text, &problem) != nil || problem.Message == "" {
+		problem.Message = strings.TrimSpace(string(text))
+	}
+	return nil, refused{fmt.Errorf("the server answers %s: %s", res.Status, problem.Message)}
+}
+
+// streamed is one entry of the log as it came.
+type streamed struct {
+	Seq  int64
+	Type string
+	ID   string `json:"id"`
+	Text []byte `json:"-"`
+}
+
+// follow calls do for every entry of the log after a place, -1 for what happens from now on, until ctx ends. A connection that breaks is
+// made again, and nothing is missed or repeated.
+func (c *client) follow(ctx context.Context, after int64, filter url.Values, do func(streamed) error) error {
+	for ctx.Err() == nil {
+		err := c.stream(ctx, &after, filter, do)
+		if ctx.Err() != nil {
+			break
+		}
+		if errors.As(err, new(refused)) || errors.As(err, new(usage)) || errors.As(err, new(stopped)) {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "parley: connection lost (%v), trying again\n", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return nil
+}
+
+// stopped is an error of what is done with an entry.
+type stopped struct{ error }
+
+func (c *client) stream(ctx context.Context, after *int64, filter url.Values, do func(streamed) error) error {
+	q := url.Values{}
+	for name, values := range filter {
+		q[name] = values
+	}
+	if *after >= 0 {
+		q.Set("after", strconv.FormatInt(*after, 10))
+	}
+	r, err := c.request(ctx, http.MethodGet, "/events/stream?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	res, err := send(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		text, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
+		if !ok {
+			continue
+		}
+		e := streamed{Text: bytes.Clone(text)}
+		if err := json.Unmarshal(text, &e); err != nil {
+			return fmt.Errorf("read entry: %w", err)
+		}
+		if err := do(e); err != nil {
+			return stopped{err}
+		}
+		*after = e.Seq
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// untilStopped ends with SIGINT or SIGTERM.
+func untilStopped() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
