@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"parley/internal/loop/pace"
 )
 
 // crowd fills a room with phones, some of which talk.
@@ -121,10 +123,10 @@ func BenchmarkLate(b *testing.B) {
 			b.Fatal(i, err)
 		}
 	}
-	pace := time.NewTicker(frame)
-	defer pace.Stop()
+	ticker := time.NewTicker(pace.Frame)
+	defer ticker.Stop()
 	for b.Loop() {
-		<-pace.C
+		<-ticker.C
 	}
 	cancel()
 	if err := <-ran; err != nil {

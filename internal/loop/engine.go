@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"parley/internal/fault"
+	"parley/internal/loop/pace"
 	"parley/internal/loop/udp"
 	"parley/internal/mixer"
 	"parley/internal/rtp"
@@ -63,7 +64,7 @@ func Open(o Options) (*Engine, error) {
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	clock, err := newClock()
+	clock, err := pace.NewClock()
 	if err != nil {
 		return nil, err
 	}

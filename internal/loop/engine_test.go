@@ -11,6 +11,7 @@ import (
 
 	"parley/internal/audio"
 	"parley/internal/fault"
+	"parley/internal/loop/pace"
 )
 
 func toneAt(hz float64, rate int) *audio.Tone { return audio.NewTone(hz, -20, rate, 0) }
@@ -77,38 +78,6 @@ func TestPorts(t *testing.T) {
 	}
 	if e.counted() != 5 {
 		t.Errorf("%d sessions", e.counted())
-	}
-}
-
-func TestSchedule(t *testing.T) {
-	ms := time.Millisecond
-	s := schedule{slot: 100} // 500 ms
-	for _, c := range []struct {
-		now  time.Duration
-		slot uint64
-		lost int
-	}{
-		{500 * ms, 101, 0},
-		{508 * ms, 102, 0}, // in time for the next
-		{530 * ms, 103, 0}, // late: catches up
-		{530 * ms, 104, 0},
-		{625 * ms, 105, 0},     // exactly five frames late
-		{631 * ms, 110, 1},     // a little more: a frame goes
-		{1000 * ms, 183, 18},   // far behind: all but five frames
-		{1000 * ms, 184, 0},    // and from there on without loss
-		{time.Hour, 719980, 0}, // checked below
-	} {
-		if c.now == time.Hour {
-			slot, at, lost := s.next(c.now)
-			if lost == 0 || c.now-at > catchUpSlots*slotLength || slot%phases != 185%phases {
-				t.Errorf("after an hour: slot %d at %v, %d lost", slot, at, lost)
-			}
-			continue
-		}
-		slot, at, lost := s.next(c.now)
-		if slot != c.slot || lost != c.lost || at != time.Duration(slot)*slotLength {
-			t.Errorf("at %v: slot %d at %v, %d lost; want slot %d, %d lost", c.now, slot, at, lost, c.slot, c.lost)
-		}
 	}
 }
 
@@ -217,7 +186,7 @@ func wait(t *testing.T, c <-chan error) error {
 
 // TestQueueFull has nobody's command dropped.
 func TestQueueFull(t *testing.T) {
-	l := newLoop(clock{begin: time.Now()}, busyLimit)
+	l := newLoop(pace.Clock{}, busyLimit)
 	n := 0
 	posted := make(chan struct{})
 	go func() {
@@ -249,7 +218,7 @@ func TestAdmit(t *testing.T) {
 	}
 	busy := func(l *loop, share float64, late time.Duration) {
 		for range 3000 {
-			l.load.account(late, time.Duration(share*float64(slotLength)), 0, 100)
+			l.load.account(late, time.Duration(share*float64(pace.Slot)), 0, 100)
 		}
 	}
 	busy(e.loops[0], 0.95, 0)
@@ -372,12 +341,12 @@ func TestEarlyPackets(t *testing.T) {
 // TestPhases spreads rooms and sessions without a room over the four slots of a frame.
 func TestPhases(t *testing.T) {
 	r := newRig(t, 1)
-	for range 2 * phases {
+	for range 2 * pace.Phases {
 		r.session(newPeer(t, 0), "PCMU")
 		r.enter(r.e.NewRoom(), r.session(newPeer(t, 0), "PCMU"), PortOptions{})
 	}
 	l := r.e.loops[0]
-	for phase := range phases {
+	for phase := range pace.Phases {
 		if rooms, idle := len(l.mixing[phase]), len(l.idle[phase]); rooms != 2 || idle != 2 {
 			t.Errorf("phase %d has %d rooms and %d idle sessions", phase, rooms, idle)
 		}
@@ -386,15 +355,15 @@ func TestPhases(t *testing.T) {
 
 // TestEmptySlots has the loop work in the slots of its rooms only, take steps at once between them, and count the rest as idle.
 func TestEmptySlots(t *testing.T) {
-	c, err := newClock()
+	c, err := pace.NewClock()
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := newLoop(c, busyLimit)
 	l.mixing[2] = []*Room{{}}
-	for want := uint64(2); want < 20; want += phases {
+	for want := uint64(2); want < 20; want += pace.Phases {
 		slot, at, lost, _ := l.next()
-		if slot != want || at != time.Duration(want)*slotLength || lost != 0 {
+		if slot != want || at != time.Duration(want)*pace.Slot || lost != 0 {
 			t.Fatalf("slot %d at %v, %d lost, want slot %d", slot, at, lost, want)
 		}
 	}
@@ -405,8 +374,8 @@ func TestEmptySlots(t *testing.T) {
 		}
 	}
 	for range 2000 {
-		l.load.skipped(0, phases-1)
-		l.load.account(0, slotLength, 0, 1)
+		l.load.skipped(0, pace.Phases-1)
+		l.load.account(0, pace.Slot, 0, 1)
 	}
 	if got := l.load.share(); got < 0.24 || got > 0.26 {
 		t.Errorf("one slot of four used: busy %.2f", got)
@@ -416,7 +385,7 @@ func TestEmptySlots(t *testing.T) {
 	l.load.clear()
 	woken := make(chan error)
 	go func() {
-		_, err := l.sleepUntil(c.now() + time.Hour)
+		_, err := l.sleepUntil(c.Now() + time.Hour)
 		woken <- err
 	}()
 	for range 100 {
@@ -430,7 +399,7 @@ func TestEmptySlots(t *testing.T) {
 		t.Fatalf("the sleep ended before its time: %v", err)
 	default:
 	}
-	l.post(func() error { l.clock.begin = l.clock.begin.Add(-2 * time.Hour); return nil })
+	l.post(func() error { l.clock = pace.Clock{}; return nil })
 	if err := wait(t, woken); err != nil {
 		t.Error(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/internal/fault"
+	"parley/internal/loop/pace"
 )
 
 // Limits of load. Busy is the share of wall time that a loop spends on its slots, so what others take from the core counts too.
@@ -36,7 +37,7 @@ type load struct {
 // account takes in a slot that began late, took spent, and gave up frames before it.
 func (a *load) account(late, spent time.Duration, lost, legs int) {
 	late = max(late, 0)
-	mean(&a.busy, float64(spent)/float64(slotLength))
+	mean(&a.busy, float64(spent)/float64(pace.Slot))
 	mean(&a.late, min(late, lateClamp).Seconds())
 	a.lateness.add(late)
 	a.lost += uint64(lost)

@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/audio"
 	"parley/internal/codec"
+	"parley/internal/loop/pace"
 	"parley/internal/loop/udp"
 	"parley/internal/sdp"
 )
@@ -76,10 +77,10 @@ func (r *rig) do(f func()) {
 
 // frame ticks every room and session once.
 func (r *rig) frame() {
-	for range phases {
+	for range pace.Phases {
 		r.slot++
 		for _, l := range r.e.loops {
-			l.tick(r.slot, time.Duration(r.slot)*slotLength)
+			l.tick(r.slot, time.Duration(r.slot)*pace.Slot)
 		}
 	}
 }

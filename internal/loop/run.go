@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"parley/internal/loop/pace"
 	"parley/internal/loop/udp"
 )
 
@@ -20,23 +21,23 @@ const (
 
 // loop is one thread's share of the media.
 type loop struct {
-	clock clock
+	clock pace.Clock
 	queue chan command
 	dead  chan struct{} // closed when the thread has ended
 	waits atomic.Uint64 // commands that found the queue full
 	rooms atomic.Int64  // open rooms, for placing new ones
 	load  load
-	bed   bed
+	bed   pace.Bed
 
 	// What follows belongs to the thread.
-	plan      schedule
-	mixing    [phases][]*Room
-	idle      [phases][]*leg // sessions with media but without a room
-	legs      int            // in rooms
-	lost      int            // frames given up since the start
-	arrived   uint64         // legs ever taken, to spread their housekeeping
-	in, out   []byte         // the packet being read, the packet being written
-	scratch   []int16        // a frame that nobody hears
+	plan      pace.Schedule
+	mixing    [pace.Phases][]*Room
+	idle      [pace.Phases][]*leg // sessions with media but without a room
+	legs      int                 // in rooms
+	lost      int                 // frames given up since the start
+	arrived   uint64              // legs ever taken, to spread their housekeeping
+	in, out   []byte              // the packet being read, the packet being written
+	scratch   []int16             // a frame that nobody hears
 	counts    Counts
 	shown     shown
 	published uint64 // slot of that, in units of publishSlots
@@ -61,7 +62,7 @@ const initialRate = 8000
 // highestRate is the highest that a room mixes at.
 const highestRate = 48000
 
-func newLoop(c clock, busy float64) *loop {
+func newLoop(c pace.Clock, busy float64) *loop {
 	return &loop{
 		clock: c, load: load{limit: busy},
 		queue: make(chan command, queueLength), dead: make(chan struct{}),
@@ -96,14 +97,14 @@ func (l *loop) post(step func() error) bool { return l.enqueue(command{step: ste
 func (l *loop) enqueue(c command) bool {
 	select {
 	case l.queue <- c:
-		l.bed.wake()
+		l.bed.Wake()
 		return true
 	default:
 		l.waits.Add(1)
 	}
 	select {
 	case l.queue <- c:
-		l.bed.wake()
+		l.bed.Wake()
 		return true
 	case <-l.dead:
 		return false
@@ -119,7 +120,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer close(l.dead)
 	runtime.LockOSThread()
 	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
-	l.plan.slot = uint64(l.clock.now() / slotLength)
+	l.plan.Restart(l.clock.Now())
 	for ctx.Err() == nil {
 		if l.empty() {
 			l.doze(ctx)
@@ -130,11 +131,11 @@ func (l *loop) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		begun := l.clock.now()
+		begun := l.clock.Now()
 		l.lost += lost
 		l.tick(slot, at)
 		l.load.skipped(begun-at, skipped)
-		l.load.account(begun-at, l.clock.now()-begun+obeyed, lost, l.legs)
+		l.load.account(begun-at, l.clock.Now()-begun+obeyed, lost, l.legs)
 	}
 	l.goodbye()
 	return nil
@@ -142,9 +143,9 @@ func (l *loop) run(ctx context.Context) error {
 
 // next passes over slots with nothing to do: waking up for them costs more than all else in a small room.
 func (l *loop) next() (slot uint64, at time.Duration, lost, skipped int) {
-	slot, at, lost = l.plan.next(l.clock.now())
-	for ; skipped < phases-1 && l.idleIn(slot%phases); skipped++ {
-		slot, at = l.plan.skip()
+	slot, at, lost = l.plan.Next(l.clock.Now())
+	for ; skipped < pace.Phases-1 && l.idleIn(slot%pace.Phases); skipped++ {
+		slot, at = l.plan.Skip()
 	}
 	return slot, at, lost, skipped
 }
@@ -152,20 +153,20 @@ func (l *loop) next() (slot uint64, at time.Duration, lost, skipped int) {
 // sleepUntil waits until the clock shows at. Meanwhile it takes the steps that are asked for, and returns how long they took.
 func (l *loop) sleepUntil(at time.Duration) (obeyed time.Duration, err error) {
 	for {
-		l.bed.lieDown()
-		now := l.clock.now()
+		l.bed.LieDown()
+		now := l.clock.Now()
 		switch {
 		case now >= at:
-			l.bed.getUp()
+			l.bed.GetUp()
 			return obeyed, nil
 		case len(l.queue) > 0:
-			l.bed.getUp()
+			l.bed.GetUp()
 			l.obey()
-			obeyed += l.clock.now() - now
+			obeyed += l.clock.Now() - now
 			continue
 		}
-		err = l.bed.sleep(l.clock, at)
-		l.bed.getUp()
+		err = l.bed.Sleep(l.clock, at)
+		l.bed.GetUp()
 		if err != nil {
 			return obeyed, err
 		}
@@ -176,7 +177,7 @@ func (l *loop) idleIn(phase uint64) bool { return len(l.mixing[phase])+len(l.idl
 
 // empty reports whether no slot has anything to do.
 func (l *loop) empty() bool {
-	for phase := range phases {
+	for phase := range pace.Phases {
 		if !l.idleIn(uint64(phase)) {
 			return false
 		}
@@ -193,13 +194,13 @@ func (l *loop) doze(ctx context.Context) {
 		c.run()
 	case <-ctx.Done():
 	}
-	l.plan.slot = uint64(l.clock.now() / slotLength)
+	l.plan.Restart(l.clock.Now())
 }
 
 // tick does what is due in a slot. at is its nominal time: what is late is played as if it were not.
 func (l *loop) tick(slot uint64, at time.Duration) {
 	l.obey()
-	phase := slot % phases
+	phase := slot % pace.Phases
 	for _, r := range l.mixing[phase] {
 		r.tick(at)
 	}
@@ -238,7 +239,7 @@ func (l *loop) removeIdle(s *leg) {
 }
 
 // emptiest returns the phase with the least to do.
-func emptiest[T any](in *[phases][]T) (best int) {
+func emptiest[T any](in *[pace.Phases][]T) (best int) {
 	for phase := range in {
 		if len(in[phase]) < len(in[best]) {
 			best = phase
@@ -249,7 +250,7 @@ func emptiest[T any](in *[phases][]T) (best int) {
 
 // goodbye tells all peers that their streams end (RTCP BYE).
 func (l *loop) goodbye() {
-	for phase := range phases {
+	for phase := range pace.Phases {
 		for _, r := range l.mixing[phase] {
 			r.endPlayers(everyPlayer)
 			for _, p := range r.ports {

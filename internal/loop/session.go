@@ -61,7 +61,7 @@ func (s *Session) Silence() time.Duration {
 	if heard < 0 {
 		return neverHeard
 	}
-	return max(s.engine.loops[0].clock.now()-heard, 0)
+	return max(s.engine.loops[0].clock.Now()-heard, 0)
 }
 
 // Stats returns a snapshot that is about a second old at most.

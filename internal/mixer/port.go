@@ -73,11 +73,14 @@ const silentLevel = 127
 
 func (p *Port) set(o Options) {
 	p.o = o
-	p.volume = audio.DB(float64(min(max(o.Volume, volumeLow), volumeHigh)))
+	p.volume = gain(o.Volume)
 	if o.Muted || o.Held {
 		p.talk.Stop()
 	}
 }
+
+// gain is the factor of a volume in dB.
+func gain(volume int) float32 { return audio.DB(float64(min(max(volume, volumeLow), volumeHigh))) }
 
 // Talking reports whether the talk detector hears speech; never while muted or held.
 func (p *Port) Talking() bool { return p.talk.Talking() }
