@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"parley/internal/api/account"
@@ -54,8 +53,6 @@ type Door struct {
 	logins  *web.Limiter
 	counts  *web.Counts
 	handler http.Handler
-
-	deletions sync.Mutex // of recordings, one at a time
 }
 
 // loginRate is how often one address may try a password, per second; the original's figure.

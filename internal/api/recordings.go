@@ -142,8 +142,6 @@ func (d *Door) getRecording(r *rest.Request) (rest.Reply, error) {
 
 // deleteRecording marks it first: what a crash leaves behind of the sound is removed at the next start.
 func (d *Door) deleteRecording(r *rest.Request) (rest.Reply, error) {
-	d.deletions.Lock() // so that it is told once
-	defer d.deletions.Unlock()
 	x, err := d.recording(r)
 	if err != nil {
 		return rest.Reply{}, err

@@ -2,11 +2,14 @@ package room
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/recording/capture"
+	"parley/internal/store"
 )
 
 // Recorder keeps recordings; *archive.Archive is one. All of it may wait for the disk, so rooms never call it.
@@ -78,6 +81,22 @@ func (h *Host) wouldRecord(ctx context.Context, id conference.ID, c conference.S
 		return r, err
 	}
 	return *events[0].Recording, nil
+}
+
+// deleteRecording decides on the record as it is in the store: the room's state has forgotten what has ended.
+func (h *Host) deleteRecording(ctx context.Context, id conference.ID, c conference.DeleteRecording, o DoOptions) (View, error) {
+	h.deletions.Lock()
+	defer h.deletions.Unlock()
+	record, err := h.o.Store.Get(ctx, store.Recording, c.Recording.ID)
+	if err == nil {
+		err = json.Unmarshal(record.Doc, &c.Recording)
+	} else if fault.KindOf(err) == fault.NotFound {
+		return View{}, fault.New(fault.NotFound, "RECORDING_NOT_FOUND", "there is no such recording; check the id")
+	}
+	if err != nil {
+		return View{}, fmt.Errorf("read recording %s: %w", c.Recording.ID, err)
+	}
+	return h.do(ctx, id, newRequest(c, o))
 }
 
 // record lets a recording run: its capture sees the room from the next tick on.

@@ -149,12 +149,15 @@ func TestRecordingEndsBeforeTheConference(t *testing.T) {
 		if _, mixers := b.media.count(); mixers != 0 {
 			t.Errorf("%d mixers left", mixers)
 		}
-		var r conference.Recording
-		b.read(store.Recording, rec, &r)
-		b.do(id, conference.DeleteRecording{At: time.Now(), Recording: r})
-		if log := b.log(id); log[len(log)-1] != "recording_deleted" {
-			t.Errorf("log ends with %q", log)
+		before := len(b.log(id))
+		for range 2 {
+			b.do(id, conference.DeleteRecording{At: time.Now(), Recording: conference.Recording{ID: rec}})
 		}
+		if log := b.log(id)[before:]; !slices.Equal(log, []string{"recording_deleted"}) {
+			t.Errorf("two deletions are told as %q", log)
+		}
+		_, err := b.host.Do(b.ctx, id, conference.DeleteRecording{At: time.Now()}, room.DoOptions{})
+		wantReason(t, err, "RECORDING_NOT_FOUND")
 	})
 }
 

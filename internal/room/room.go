@@ -53,7 +53,8 @@ type Host struct {
 	kept     map[string]bool // recordings that somebody brings to their end
 	stopping bool
 
-	seated atomic.Int64
+	seated    atomic.Int64
+	deletions sync.Mutex // of recordings, one at a time: each is told once
 }
 
 // New makes a Host. Rooms work as soon as they are asked for; deadlines of others are watched while Run runs, and the goroutines of
@@ -145,7 +146,7 @@ type DoOptions struct {
 // current version, else fault.Conflict VERSION_MISMATCH (HTTP 412 at the API). Unknown conferences, and those of another customer when customer is not "",
 // are fault.NotFound CONFERENCE_NOT_FOUND. A version counts as current while nothing of the conference itself has changed since. Once a
 // room has taken the command up, the end of ctx does not withdraw it: an error means that nothing was written. The start of a recording opens
-// its capture first: without space it is DISK_FULL.
+// its capture first: without space it is DISK_FULL. Of a recording that is to be deleted only the id counts; its sound is the caller's business.
 func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o DoOptions) (View, error) {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
@@ -155,8 +156,11 @@ func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o
 		return View{}, fault.New(fault.Invalid, "INVALID_ARGUMENT", "a join needs a media session")
 	}
 	id = conference.ID(known)
-	if start, ok := c.(conference.StartRecording); ok {
-		return h.startRecording(ctx, id, start, o)
+	switch c := c.(type) {
+	case conference.StartRecording:
+		return h.startRecording(ctx, id, c, o)
+	case conference.DeleteRecording:
+		return h.deleteRecording(ctx, id, c, o)
 	}
 	view, err := h.do(ctx, id, newRequest(c, o))
 	who := named(c)

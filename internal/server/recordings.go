@@ -2,14 +2,17 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"parley/internal/blob/dir"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/capture"
+	"parley/internal/room"
 	"parley/internal/store"
 )
 
@@ -35,11 +38,56 @@ func (p *parts) openRecordings() error {
 	return nil
 }
 
-// makeRecordings lives as long as the rooms do, and a little longer, because they may wait for a file.
-func (p *parts) makeRecordings(ctx context.Context) error {
+// retentionEvery is how often recordings are looked for that have been kept for long enough.
+const retentionEvery = 10 * time.Minute
+
+// keepRecordings deletes recordings whose time has come. It ends after the rooms, because they may wait for a file.
+func (p *parts) keepRecordings(ctx context.Context) error {
+	defer p.recordings.Close()
+	tick := time.NewTicker(retentionEvery)
+	defer tick.Stop()
+	for p.c.Recording.Retention > 0 {
+		if err := p.expireRecordings(ctx, time.Now().Add(-p.c.Recording.Retention)); err != nil && ctx.Err() == nil {
+			p.log.Error("cannot delete old recordings; trying again", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	<-ctx.Done()
-	p.recordings.Close()
 	return nil
+}
+
+// expireRecordings deletes the recordings that ended before the time.
+func (p *parts) expireRecordings(ctx context.Context, before time.Time) error {
+	q := store.Query{
+		Kind: store.Recording, Status: []string{string(conference.RecordingEnded)}, Before: store.Cursor{Created: before}, Limit: 100,
+	}
+	for {
+		page, err := p.store.List(ctx, q)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, record := range page {
+			q.Before = store.Cursor{Created: record.Created, ID: record.ID}
+			var r conference.Recording
+			if err := json.Unmarshal(record.Doc, &r); err != nil {
+				return fmt.Errorf("read recording %s: %w", record.ID, err)
+			}
+			if !r.Ended.Before(before) {
+				continue
+			}
+			if _, err := p.rooms.Do(ctx, r.ConferenceID, conference.DeleteRecording{At: time.Now(), Recording: r}, room.DoOptions{}); err != nil {
+				return fmt.Errorf("delete recording %s: %w", r.ID, err)
+			}
+			if err := p.recordings.Remove(ctx, r.ID); err != nil {
+				return err
+			}
+			p.log.Info("recording deleted by age", "recording", r.ID, "ended", r.Ended)
+		}
+	}
 }
 
 // settleRecordings looks at captures whose end was not marked as told. Those that the log has the end of are settled, those that were deleted

@@ -178,7 +178,7 @@ func (p *parts) listen() (web, admin net.Listener, err error) {
 func (p *parts) start(run *stack, web, admin net.Listener) {
 	run.start("webhooks", p.webhooks.Run)
 	run.start("media", p.engine.Run)
-	run.start("recordings", p.makeRecordings)
+	run.start("recordings", p.keepRecordings)
 	run.start("rooms", p.rooms.Run)
 	run.start("memory", p.trim)
 	mux := http.NewServeMux()
