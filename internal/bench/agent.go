@@ -20,7 +20,6 @@ type agent struct {
 	server netip.AddrPort
 	mu     sync.Mutex
 	byID   map[string]*dialog
-	open   int
 	failed string
 	next   int
 }
