@@ -72,6 +72,7 @@ type bench struct {
 	media   *fakeMedia
 	host    *room.Host
 	archive *archive.Archive // nil: nothing is recorded
+	full    bool             // the disk, as soon as something is recorded
 	stop    func()
 }
 
@@ -100,6 +101,9 @@ func (b *bench) start() {
 	var recorder room.Recorder
 	if b.archive != nil {
 		recorder = b.archive
+		if b.full {
+			recorder = fullDisk{b.archive}
+		}
 	}
 	b.host = room.New(room.Options{
 		Recorder: recorder, Store: b.store, Media: b.media, Limits: limits, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -233,3 +233,36 @@ func (b *bench) recordFor(id conference.ID, d time.Duration) string {
 	b.do(id, conference.StopRecording{At: time.Now()})
 	return rec
 }
+
+// fullDisk is an archive whose captures end because there is no space.
+type fullDisk struct{ *archive.Archive }
+
+func (f fullDisk) Start(r conference.Recording) (*capture.Capture, error) {
+	c, err := f.Archive.Start(r)
+	if err == nil {
+		time.AfterFunc(time.Second, func() { c.Stop(capture.DiskFull) })
+	}
+	return c, err
+}
+
+func TestDiskIsFull(t *testing.T) {
+	studio(t, 1<<20, func(b *bench) {
+		b.stop()
+		b.full = true
+		b.start()
+		id := b.create(conference.Create{})
+		s := b.enter(id)
+		rec := b.record(id, conference.RecordingOptions{})
+		time.Sleep(2 * time.Second)
+		r := b.wantRecording(rec, conference.RecordingDiskFull)
+		if r.Length < 900*time.Millisecond || r.Size < 44 {
+			t.Errorf("a second was there before the disk was full: %+v", r)
+		}
+		b.wantOpen(s)
+		log := b.log(id)
+		if !slices.Equal(log[len(log)-2:], []string{"c_updated", "recording_failed"}) {
+			t.Errorf("log: %q", log)
+		}
+		b.full = false
+	})
+}
