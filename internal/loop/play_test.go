@@ -252,3 +252,31 @@ func TestPlayAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations per frame", n)
 	}
 }
+
+// clocks counts the ticks that it is shown.
+type clocks struct {
+	ticks int
+	last  uint64
+}
+
+func (c *clocks) See(m mixer.Moment) { c.ticks, c.last = c.ticks+1, m.Clock }
+
+// TestTapOfAnEmptyRoom: the clock of a room with a tap goes on although nobody is in it, so that a recording begins where it was started.
+func TestTapOfAnEmptyRoom(t *testing.T) {
+	r := newRig(t, 1)
+	room := r.e.NewRoom()
+	seen := &clocks{}
+	var remove func()
+	r.do(func() { remove = room.Tap(seen) })
+	first := *seen
+	r.talk(50)
+	if n, clock := seen.ticks-first.ticks, seen.last-first.last; n != 50 || clock != 50*960 && first.ticks > 0 {
+		t.Errorf("%d ticks, %d on the clock in a second", n, clock)
+	}
+	r.do(remove)
+	n := seen.ticks
+	r.talk(5)
+	if seen.ticks != n {
+		t.Errorf("%d ticks after the tap was removed", seen.ticks-n)
+	}
+}
