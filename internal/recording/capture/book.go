@@ -4,15 +4,15 @@ import (
 	"parley/internal/recording/page"
 )
 
-// book turns what comes out of the ring into pages, cell by cell: a cell is 100 ms of the room's clock from the origin on. All pages
-// of a cell stand before all of the next, and no run of samples goes over its end, so that whoever reads them needs to keep one cell only.
+// book turns what comes out of the ring into pages, cell by cell, so that whoever reads them needs to keep one
+// cell only.
 type book struct {
 	head   page.Head // of the next page
 	runs   []run     // by lane
 	cell   uint64
 	began  bool
 	life   page.Life
-	quiet  bool   // the cell before had no page
+	since  int    // cells since the last beat
 	pages  []byte // finished, not written
 	audio  bool   // there is audio among them
 	number uint32 // of the first page that is not written
@@ -28,8 +28,11 @@ type run struct {
 	samples []int16
 }
 
-// Cell is how much of the room's clock is written at a time.
-const cellClock = 5 * page.Tick
+// After how many cells there is a beat: without audio they are all that says how far the capture came.
+const (
+	beatSilent = 2
+	beatAudio  = 16
+)
 
 func (b *book) origin(clock uint64) {
 	b.began, b.life.Origin = true, clock
@@ -38,22 +41,20 @@ func (b *book) origin(clock uint64) {
 
 // reach tells how far the room's clock has come; it closes the cells that are over.
 func (b *book) reach(clock uint64) {
-	cell := (clock - b.life.Origin) / cellClock
+	cell := (clock - b.life.Origin) / page.Cell
 	if !b.began || clock < b.life.Origin || cell <= b.cell {
 		return
 	}
 	b.close()
-	if !b.audio && !b.quiet {
-		b.quiet = true // a beat in every second silent cell is often enough
-	} else {
-		b.beat(b.life.Origin + cell*cellClock)
+	if b.since++; b.since >= beatAudio || !b.audio && b.since >= beatSilent {
+		b.beat(b.life.Origin + cell*page.Cell)
 	}
 	b.cell = cell
 }
 
 func (b *book) beat(clock uint64) {
 	b.pages = page.AppendBeat(b.pages, b.next(clock, 0), b.life)
-	b.quiet = false
+	b.since = 0
 }
 
 // close makes pages of all open runs.
@@ -151,5 +152,5 @@ func (b *book) drop() { b.pages, b.audio, b.head.Number = b.pages[:0], false, b.
 func (b *book) written() {
 	b.number = b.head.Number
 	b.drop()
-	b.stored = b.life.Origin + b.cell*cellClock
+	b.stored = b.life.Origin + b.cell*page.Cell
 }

@@ -70,6 +70,7 @@ type Capture struct {
 	file *file
 	done chan struct{}
 	stop chan struct{}
+	syncer
 
 	mu      sync.Mutex
 	marks   []page.Mark
@@ -98,18 +99,19 @@ func Start(o Options) (*Capture, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Capture{o: o, file: f, done: make(chan struct{}), stop: make(chan struct{}), members: map[string]*member{}, used: page.Player + 1}
+	c := &Capture{o: o, file: f, done: make(chan struct{}), stop: make(chan struct{}), syncer: newSyncer(), members: map[string]*member{}, used: page.Player + 1}
 	c.ring = newRing(o.Ring)
 	c.limit = uint64(o.Limit / (20 * time.Millisecond) * page.Tick)
 	c.lanes.Store(&map[string]uint16{})
 	c.book.head.Stream = page.StreamOf(o.ID)
 	c.book.mark(0, 0, page.Mark{Type: page.Begin, At: time.Now().UTC(), ID: o.ID, Meta: o.Meta})
-	if err := f.append(c.book.pages); err != nil {
+	if err := f.appendSync(c.book.pages); err != nil {
 		f.discard()
 		return nil, err
 	}
 	c.book.written()
 	go c.run()
+	go c.syncs(f, c.o.GiveUp)
 	return c, nil
 }
 

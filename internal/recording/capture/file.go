@@ -28,7 +28,8 @@ type file struct {
 	f    *os.File
 	dir  string
 	name string
-	size int64 // of what is written and synced
+	size int64 // of what is written as a whole
+	fd   int
 }
 
 // create makes the folder and the file of a capture.
@@ -61,6 +62,7 @@ func (f *file) open() (err error) {
 	if f.f, err = os.OpenFile(f.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return err
 	}
+	f.fd = int(f.f.Fd())
 	if err := lock(f.f); err != nil {
 		return err
 	}
@@ -89,16 +91,29 @@ func enough(dir string, least int64) error {
 	return nil
 }
 
-// append writes at the end of what is known to be on the disk, again and again if need be, and syncs it.
+// append writes after what was written as a whole, again and again if need be.
 func (f *file) append(b []byte) error {
 	if _, err := f.f.WriteAt(b, f.size); err != nil {
 		return fmt.Errorf("write capture: %w", err)
 	}
-	if err := syscall.Fdatasync(int(f.f.Fd())); err != nil {
-		return fmt.Errorf("sync capture: %w", err)
-	}
 	f.size += int64(len(b))
 	return nil
+}
+
+// sync has all of it survive a power loss. It may be called beside append.
+func (f *file) sync() error {
+	if err := syscall.Fdatasync(f.fd); err != nil {
+		return fmt.Errorf("sync capture: %w", err)
+	}
+	return nil
+}
+
+// appendSync does both.
+func (f *file) appendSync(b []byte) error {
+	if err := f.append(b); err != nil {
+		return err
+	}
+	return f.sync()
 }
 
 // release gives the reserve back and cuts off what was written in part.

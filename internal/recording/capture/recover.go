@@ -80,7 +80,7 @@ func recoverOne(dir, id string) (r Result, found bool, err error) {
 	if lock(f) != nil {
 		return r, false, nil // it is running
 	}
-	t, err := mend(&file{f: f, dir: dir, name: name}, id)
+	t, err := mend(&file{f: f, dir: dir, name: name, fd: int(f.Fd())}, id)
 	if err != nil {
 		return r, false, fmt.Errorf("recover capture %s: %w", id, err)
 	}
@@ -127,7 +127,7 @@ func mend(f *file, id string) (page.Tail, error) {
 	if err != nil {
 		return t, err
 	}
-	return t, f.append(b)
+	return t, f.appendSync(b)
 }
 
 // metaOf reads what Start was given, nil when that page is damaged.

@@ -25,6 +25,9 @@ func (c *Capture) run() {
 		case <-c.stop:
 			c.finish(c.step(), c.reason)
 			return
+		case err := <-c.failed:
+			c.finish(err, "")
+			return
 		case <-ticker.C:
 		}
 		err := c.step()
@@ -86,7 +89,7 @@ func (c *Capture) takeMarks() {
 	}
 }
 
-// flush writes the finished pages and syncs them. A disk that refuses is asked again for as long as GiveUp says; meanwhile the ring
+// flush writes the finished pages. A disk that refuses is asked again for as long as GiveUp says; meanwhile the ring
 // fills, and what it cannot hold becomes a gap.
 func (c *Capture) flush() error {
 	if len(c.book.pages) == 0 {
@@ -97,6 +100,7 @@ func (c *Capture) flush() error {
 		err := c.file.append(c.book.pages)
 		if err == nil {
 			c.book.written()
+			c.wake()
 			return nil
 		}
 		if time.Since(began) >= c.o.GiveUp {
@@ -114,6 +118,7 @@ func (c *Capture) flush() error {
 // finish ends the file. What failed before it is err; the space kept for the end is given back first, so that it fits.
 func (c *Capture) finish(err error, reason string) {
 	c.want.Store(closed)
+	c.end()
 	r := Result{ID: c.o.ID, Path: c.file.name, Reason: reason, Meta: c.o.Meta}
 	if err != nil {
 		r.Reason, r.Error = reasonOf(err), err.Error()
@@ -127,7 +132,7 @@ func (c *Capture) finish(err error, reason string) {
 		c.takeMarks()
 	}
 	c.book.mark(clock, 0, page.Mark{Type: page.End, At: time.Now().UTC(), Reason: r.Reason})
-	if e := c.file.append(c.book.pages); e != nil && err == nil {
+	if e := c.file.appendSync(c.book.pages); e != nil && err == nil {
 		r.Reason, r.Error = reasonOf(e), e.Error()
 	}
 	c.file.close()

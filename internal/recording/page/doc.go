@@ -12,5 +12,5 @@
 //	7  0                      32  rate in Hz
 //	8  stream: whose page it is
 //
-// Audio that nobody heard has no page. A run of samples in a page is without a hole.
+// Audio that nobody heard has no page. A run of samples in a page is without a hole and within a cell of the clock.
 package page

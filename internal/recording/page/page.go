@@ -22,9 +22,10 @@ const (
 
 // Limits and units of the format.
 const (
-	Clock   = 48000 // units of a page's clock in a second
-	Tick    = 960   // of the clock: 20 ms, the grid on which audio stands
-	Player  = 0     // the lane of the room's players; people have those from 1 on
+	Clock   = 48000    // units of a page's clock in a second
+	Tick    = 960      // of the clock: 20 ms, the grid on which audio stands
+	Cell    = 3 * Tick // from the origin on: a run of samples ends with its cell, and the pages of a cell stand before those of the next
+	Player  = 0        // the lane of the room's players; people have those from 1 on
 	headLen = 48
 	version = 1
 

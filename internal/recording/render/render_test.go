@@ -367,7 +367,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestDamagedPage spoils one page: it is named, its 100 ms are silent, and everything else is as before.
+// TestDamagedPage spoils one page: it is named, its 60 ms are silent, and everything else is as before.
 func TestDamagedPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
@@ -388,7 +388,7 @@ func TestDamagedPage(t *testing.T) {
 		d := m.Damages[0]
 		for i := range after {
 			at := uint64(i) * 6
-			if after[i] != before[i] && (at < d.From.Offset || at >= d.To.Offset+4800) {
+			if after[i] != before[i] && (at < d.From.Offset || at >= d.To.Offset+2880) {
 				t.Fatalf("sample %d differs, damage is from %d to %d", i, d.From.Offset, d.To.Offset)
 			}
 		}

@@ -28,15 +28,15 @@ func meeting(b testing.TB, rate, talking int, length time.Duration) *Recording {
 		return h
 	}
 	out, _ := page.AppendMark(nil, next(0), page.Mark{Type: page.Origin})
-	cells := int(length / (100 * time.Millisecond))
-	cell := make([]int16, rate/10)
+	cells := int(length / (60 * time.Millisecond))
+	cell := make([]int16, rate*page.Cell/page.Clock)
 	for c := range cells {
 		for k := range talking {
 			voice := tone(k, rate, len(cell))
 			for i := range cell {
 				cell[i] = voice[i]/3 + int16(rng.IntN(200)-100)
 			}
-			h := next(uint64(c) * 4800)
+			h := next(uint64(c) * page.Cell)
 			h.Lane, h.Rate = uint16((c/20+k)%lanes+1), rate
 			out = page.AppendAudio(out, h, cell)
 		}

@@ -8,8 +8,8 @@ import (
 	"parley/internal/recording/page"
 )
 
-// cellTicks is how many ticks are read at a time: pages do not go over the borders of a cell, and stand in the order of cells.
-const cellTicks = 5
+// cellTicks is how many ticks are read at a time.
+const cellTicks = page.Cell / page.Tick
 
 // walker goes through a capture tick by tick.
 type walker struct {
