@@ -86,6 +86,8 @@ func (c *Config) checkFigures() error {
 		return invalid("limits.media_busy", fmt.Sprint(c.Limits.MediaBusy), "want a share above 0 and at most 1")
 	case c.Room.MaxParticipants < 1:
 		return invalid("room.max_participants", fmt.Sprint(c.Room.MaxParticipants), "want 1 or more")
+	case c.S3.Bucket != "" && c.S3.Endpoint == "":
+		return invalid("s3.endpoint", "", "want host and port of the store that has the bucket")
 	case c.Recording.MinFree < 1:
 		return invalid("recording.min_free", fmt.Sprint(c.Recording.MinFree), "want 1 or more MiB")
 	case c.Room.HealthRetries < 0:

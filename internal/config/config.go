@@ -24,6 +24,7 @@ type Config struct {
 	API       API
 	Room      Room
 	Recording Recording
+	S3        S3
 	Session   Session
 	Webhooks  Webhooks
 	Limits    Limits
@@ -66,6 +67,17 @@ type Recording struct {
 	GiveUp         time.Duration `key:"recording.give_up" doc:"how long a disk may refuse before a recording ends"`
 	FinishDeadline time.Duration `key:"recording.finish_deadline" doc:"longest time to make the file of a recording that has stopped"`
 	Retention      time.Duration `key:"recording.retention" doc:"how long recordings are kept after their end; 0s: until they are deleted"`
+}
+
+// S3 settings: where files are kept instead of the data folder.
+type S3 struct {
+	Bucket    string `key:"s3.bucket" doc:"bucket for the files of recordings, which must be there; empty: they are kept in the data folder"`
+	Endpoint  string `key:"s3.endpoint" doc:"host and port of the store that speaks S3"`
+	Insecure  bool   `key:"s3.insecure" doc:"HTTP instead of HTTPS"`
+	Region    string `key:"s3.region" doc:"region of the bucket; empty: the store is asked"`
+	Prefix    string `key:"s3.prefix" doc:"in front of every key, for example parley/"`
+	AccessKey string `key:"s3.access_key" doc:"access key of the store"`
+	SecretKey string `key:"s3.secret_key" secret:"true" doc:"secret key of the store"`
 }
 
 // Session settings of SIP.

@@ -209,7 +209,7 @@ func (h *Host) bring(id conference.ID, rec conference.Recording, c *capture.Capt
 	if !h.tellRecording(id, conference.StopRecording{At: time.Now(), ID: rec.ID, Reason: reason}) {
 		return
 	}
-	file, failure, err := h.o.Recorder.Finish(h.ctx, rec.ID, rec.Format)
+	file, failure, err := h.finish(id, rec)
 	if h.ctx.Err() != nil {
 		return
 	}
@@ -223,6 +223,23 @@ func (h *Host) bring(id conference.ID, rec conference.Recording, c *capture.Capt
 	h.o.Log.Info("recording finished", "conference", id, "recording", rec.ID, "bytes", file.Size, "length", file.Length, "failure", failure)
 	if err := h.o.Recorder.Settle(rec.ID); err != nil {
 		h.o.Log.Warn("settle a recording", "recording", rec.ID, "error", err) // found again at the next start, and then settled
+	}
+}
+
+// finish has the file made. Where it cannot be kept just now it tries again, for as long as the rules wait for it.
+func (h *Host) finish(id conference.ID, rec conference.Recording) (f conference.RecordingFile, failure conference.RecordingReason, err error) {
+	until := time.Now().Add(h.o.Limits.FinishDeadline)
+	for {
+		f, failure, err = h.o.Recorder.Finish(h.ctx, rec.ID, rec.Format)
+		kind := fault.KindOf(err)
+		if err == nil || h.ctx.Err() != nil || kind != fault.Unavailable && kind != fault.Exhausted || time.Now().After(until) {
+			return f, failure, err
+		}
+		h.o.Log.Warn("cannot keep the file of a recording; trying again", "conference", id, "recording", rec.ID, "error", err)
+		select {
+		case <-time.After(retryMost):
+		case <-h.ctx.Done():
+		}
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"parley/internal/blob"
 	"parley/internal/blob/dir"
+	"parley/internal/blob/s3"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
@@ -17,10 +19,10 @@ import (
 )
 
 // openRecordings opens the folders of captures and of what is made of them, and ends the captures that a crash left open.
-func (p *parts) openRecordings() error {
-	files, err := dir.Open(filepath.Join(p.c.Data, "files"))
+func (p *parts) openRecordings(ctx context.Context) error {
+	files, err := p.openFiles(ctx)
 	if err != nil {
-		return fmt.Errorf("folder of files: %w", err)
+		return fmt.Errorf("store of files: %w", err)
 	}
 	var unsettled []string
 	p.recordings, unsettled, err = archive.Open(archive.Options{
@@ -36,6 +38,17 @@ func (p *parts) openRecordings() error {
 	}
 	p.unsettled = unsettled
 	return nil
+}
+
+// openFiles opens the bucket for what is made of recordings, or a folder when none is named.
+func (p *parts) openFiles(ctx context.Context) (blob.Store, error) {
+	c := p.c.S3
+	if c.Bucket == "" {
+		return dir.Open(filepath.Join(p.c.Data, "files"))
+	}
+	return s3.Open(ctx, s3.Options{
+		Endpoint: c.Endpoint, Insecure: c.Insecure, Region: c.Region, Bucket: c.Bucket, Prefix: c.Prefix, AccessKey: c.AccessKey, SecretKey: c.SecretKey,
+	})
 }
 
 // retentionEvery is how often recordings are looked for that have been kept for long enough.

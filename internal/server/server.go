@@ -104,7 +104,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high, Busy: p.c.Limits.MediaBusy}); err != nil {
 		return "", fmt.Errorf("media: %w", err)
 	}
-	if err := p.openRecordings(); err != nil {
+	if err := p.openRecordings(ctx); err != nil {
 		return "", err
 	}
 	r := p.c.Room
