@@ -8,7 +8,7 @@ import (
 
 func TestTrimWaitsForQuiet(t *testing.T) {
 	const mb = 1 << 20
-	tr := trimmer{quiet: true, rest: 30 * mb}
+	tr := trimmer{quiet: settled, rest: 30 * mb}
 	for i, step := range []struct {
 		held  uint64
 		calls int
@@ -19,6 +19,15 @@ func TestTrimWaitsForQuiet(t *testing.T) {
 		{300 * mb, 0, false}, // the last one has only just ended
 		{300 * mb, 0, true},
 		{300 * mb, 1, false},
+		{30 * mb, 0, false}, // as if trimmed
+		{30 * mb, 0, false},
+		{30 * mb, 0, false},
+		{30 * mb, 0, false},
+		{30 * mb, 0, false},
+		{30 * mb, 0, true}, // the last traces of the calls
+		{30 * mb, 0, false},
+		{30 * mb, 0, false},
+		{90 * mb, 0, true}, // work without calls
 	} {
 		if got := tr.due(step.held, step.calls); got != step.want {
 			t.Errorf("step %d: due is %v", i, got)
