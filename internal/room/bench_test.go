@@ -71,8 +71,8 @@ type bench struct {
 	store   *flaky
 	media   *fakeMedia
 	host    *room.Host
-	archive *archive.Archive // nil: nothing is recorded
-	full    bool             // the disk, as soon as something is recorded
+	archive *archive.Archive                     // nil: nothing is recorded
+	wrap    func(*archive.Archive) room.Recorder // nil: as it is
 	stop    func()
 }
 
@@ -101,8 +101,8 @@ func (b *bench) start() {
 	var recorder room.Recorder
 	if b.archive != nil {
 		recorder = b.archive
-		if b.full {
-			recorder = fullDisk{b.archive}
+		if b.wrap != nil {
+			recorder = b.wrap(b.archive)
 		}
 	}
 	b.host = room.New(room.Options{

@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -248,7 +249,7 @@ func (f fullDisk) Start(r conference.Recording) (*capture.Capture, error) {
 func TestDiskIsFull(t *testing.T) {
 	studio(t, 1<<20, func(b *bench) {
 		b.stop()
-		b.full = true
+		b.wrap = func(a *archive.Archive) room.Recorder { return fullDisk{a} }
 		b.start()
 		id := b.create(conference.Create{})
 		s := b.enter(id)
@@ -263,6 +264,32 @@ func TestDiskIsFull(t *testing.T) {
 		if !slices.Equal(log[len(log)-2:], []string{"c_updated", "recording_failed"}) {
 			t.Errorf("log: %q", log)
 		}
-		b.full = false
+	})
+}
+
+// unreachable is an archive that cannot keep files for a while.
+type unreachable struct {
+	*archive.Archive
+	tries *int
+}
+
+func (u unreachable) Finish(ctx context.Context, id, format string) (f conference.RecordingFile, failure conference.RecordingReason, err error) {
+	if *u.tries++; *u.tries < 4 {
+		return f, "", fault.New(fault.Unavailable, "BLOB_UNAVAILABLE", "cannot reach the store")
+	}
+	return u.Archive.Finish(ctx, id, format)
+}
+
+func TestFilesCannotBeKeptForAWhile(t *testing.T) {
+	studio(t, 1<<20, func(b *bench) {
+		b.stop()
+		tries := 0
+		b.wrap = func(a *archive.Archive) room.Recorder { return unreachable{a, &tries} }
+		b.start()
+		rec := b.recordFor(b.create(conference.Create{}), time.Second)
+		time.Sleep(20 * time.Second)
+		if r := b.wantRecording(rec, conference.RecordingStopped); r.Size == 0 || tries != 4 {
+			t.Errorf("after %d tries: %+v", tries, r)
+		}
 	})
 }
