@@ -40,7 +40,8 @@ func TestCustomer(t *testing.T) {
 	w.refused(400, "INVALID_WEBHOOK_URI", "PUT", "/customer", object{"webhook_uri": "ftp://x"})
 	w.refused(400, "INVALID_WEBHOOK_METHOD", "PUT", "/customer", object{"webhook_method": "TRACE"})
 	w.refused(400, "INVALID_ARGUMENT", "PUT", "/customer", object{"name": strings.Repeat("x", 300)})
-	if got := w.types(""); !slices.Equal(got, []string{"customer_created", "accesskey_created", "customer_updated", "customer_updated"}) {
+	got := slices.DeleteFunc(w.types(""), func(t string) bool { return strings.HasPrefix(t, "webhook_") }) // written by the follower of customers
+	if !slices.Equal(got, []string{"customer_created", "accesskey_created", "customer_updated", "customer_updated"}) {
 		t.Errorf("log %v", got)
 	}
 }

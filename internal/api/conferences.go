@@ -95,6 +95,9 @@ func (d *Door) conferenceByID(r *rest.Request, id string) (c conference.Conferen
 func conferenceKey(id string) string { return "conference/" + id }
 
 func (d *Door) getConference(r *rest.Request) (rest.Reply, error) {
+	if r.URL.Query().Get("at") != "" {
+		return d.history.At(r)
+	}
 	c, _, seq, err := d.conference(r)
 	if err != nil {
 		return rest.Reply{}, err

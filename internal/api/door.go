@@ -11,6 +11,7 @@ import (
 
 	"parley/internal/api/account"
 	"parley/internal/api/flows"
+	"parley/internal/api/history"
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/call"
@@ -53,6 +54,7 @@ type Door struct {
 	logins  *web.Limiter
 	counts  *web.Counts
 	handler http.Handler
+	history *history.History
 }
 
 // loginRate is how often one address may try a password, per second; the original's figure.
@@ -69,8 +71,8 @@ func New(o Options) (*Door, error) {
 	o.Realm = cmp.Or(o.Realm, "parley")
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	accounts := account.New(o.Store, o.Realm)
-	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts()}
-	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), o.More)
+	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts(), history: history.New(o.Store)}
+	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), o.More)
 	d.routes = append(d.routes, flows.New(o.Store).Routes()...)
 	guard := rest.Guard{
 		Store: o.Store, Authenticate: accounts.Authenticate, Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,

@@ -263,7 +263,7 @@ func TestForeignIsUnknown(t *testing.T) {
 	ids["recordings"] = w.recording(conference)
 	ids["recordingfiles"] = ids["recordings"]
 	ids["flows"], ids["activeflows"] = w.must("POST", "/flows", object{}).id(), w.activeflow(w.me)
-	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://example.com/"}).id()
+	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
 	before := len(w.types(""))
 	tried := 0
 	for _, route := range w.door.Routes() {

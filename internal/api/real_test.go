@@ -131,6 +131,7 @@ func TestExampleBodies(t *testing.T) {
 		"accesskeys": w.must("POST", "/accesskeys", object{}).id(), "extensions": w.must("POST", "/extensions", object{"extension": "a", "password": "secret"}).id(),
 	}
 	ids["flows"] = w.must("POST", "/flows", object{}).id()
+	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
 	examples := checker.Examples()
 	if len(examples) < 9 {
 		t.Errorf("only %d examples", len(examples))

@@ -237,26 +237,35 @@ func (d *Dispatcher) forget(ctx context.Context) {
 	}
 }
 
+// startTime is how long a redelivery waits for an endpoint that has been enabled just now.
+const startTime = 3 * time.Second
+
 // Redeliver delivers again to the customer's endpoint: the event with the id, or, without one, everything after a place in the log.
 func (d *Dispatcher) Redeliver(ctx context.Context, customer, id, eventID string, after int64) error {
-	if _, err := d.book.Own(ctx, customer, id); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	r := d.couriers[id]
-	d.mu.Unlock()
-	disabled := fault.New(fault.Conflict, "WEBHOOK_DISABLED", "this webhook is disabled; enable it first, then it gets what it has missed")
-	if r == nil {
-		return disabled
-	}
 	a := ask{eventID, after, make(chan error, 1)}
-	select {
-	case r.asks <- a:
-		return <-a.reply
-	case <-r.done:
-		return disabled
-	case <-ctx.Done():
-		return fmt.Errorf("redeliver: %w", ctx.Err())
+	for end := time.Now().Add(startTime); ; pause(ctx, startTime/100) {
+		kept, err := d.book.Own(ctx, customer, id)
+		if err != nil {
+			return err
+		}
+		d.mu.Lock()
+		r := d.couriers[id]
+		d.mu.Unlock()
+		switch {
+		case kept.Status != endpoint.Enabled || !time.Time(kept.Deleted).IsZero():
+			return fault.New(fault.Conflict, "WEBHOOK_DISABLED", "this webhook is disabled; enable it first, then it gets what it has missed")
+		case time.Now().After(end):
+			return fault.New(fault.Unavailable, "WEBHOOK_STARTING", "deliveries to this webhook have not begun yet; try again")
+		case r == nil:
+			continue
+		}
+		select {
+		case r.asks <- a:
+			return <-a.reply
+		case <-r.done:
+		case <-ctx.Done():
+			return fmt.Errorf("redeliver: %w", ctx.Err())
+		}
 	}
 }
 
