@@ -186,7 +186,7 @@ func (s *sse) send(list []*entry) error {
 		return err
 	}
 	for _, e := range list {
-		if _, err := fmt.Fprintf(s.w, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, e.text); err != nil {
+		if _, err := s.w.Write(e.frame); err != nil {
 			return err
 		}
 	}
@@ -238,6 +238,7 @@ func (f *Feed) flow(ctx context.Context, r flow) error {
 			if err := r.send(matching); err != nil {
 				return err
 			}
+			hold(ctx)
 		}
 		r.at = next
 		select {
@@ -249,5 +250,15 @@ func (f *Feed) flow(ctx context.Context, r flow) error {
 				return err
 			}
 		}
+	}
+}
+
+// hold waits for the pace of one reader.
+func hold(ctx context.Context) {
+	timer := time.NewTimer(pace)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }

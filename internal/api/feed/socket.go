@@ -176,14 +176,18 @@ func (s *socket) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		sent := false
 		for _, e := range list {
 			if want.wanted(e) {
 				if err := s.send(ctx, e); err != nil {
 					return err
 				}
+				sent = true
 			}
 		}
-		at = next
+		if at = next; sent {
+			hold(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	tailKept = 4096 // entries in memory
-	pageSize = 256  // entries read at once
+	tailKept = 4096                  // entries in memory
+	pageSize = 256                   // entries read at once
+	pace     = 40 * time.Millisecond // least time between two writes to one reader: what comes faster goes together
 )
 
 // entry is a row of the log, written once for all who read it.
@@ -21,6 +22,7 @@ type entry struct {
 	store.Entry
 	resource string
 	text     []byte // as JSON
+	frame    []byte // as a Server-Sent Event
 }
 
 func newEntry(e *store.Event) (*entry, error) {
@@ -30,6 +32,7 @@ func newEntry(e *store.Event) (*entry, error) {
 		return nil, fmt.Errorf("write entry %d: %w", e.Seq, err)
 	}
 	x.text = text
+	x.frame = fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, text)
 	return x, nil
 }
 
