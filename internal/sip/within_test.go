@@ -163,6 +163,25 @@ func TestInfo(t *testing.T) {
 	}
 }
 
+// TestInfoInOrder: keys that are sent without waiting for answers stay in their order.
+func TestInfoInOrder(t *testing.T) {
+	s, x := start(t, nil)
+	p := newPhone(t, s, "UDP", "room")
+	l, _ := p.call(x)
+	want := strings.Repeat("1234567890", 5)
+	for _, key := range want {
+		p.write(p.request("INFO", string(key), "Content-Type: application/dtmf"))
+	}
+	for range want {
+		p.expect(200)
+	}
+	p.bye()
+	l.cause(t)
+	if l.digits != want {
+		t.Errorf("digits %q", l.digits)
+	}
+}
+
 func TestSessionIntervalTooSmall(t *testing.T) {
 	s, _ := start(t, nil)
 	p := newPhone(t, s, "UDP", "room")

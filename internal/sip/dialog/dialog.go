@@ -49,6 +49,7 @@ type Dialog struct {
 	session session
 	cseq    uint32   // of our last request
 	remote  uint32   // of the peer's last INVITE or UPDATE
+	passed  uint32   // of the peer's last request that INFO need not wait for
 	turn    turn     // whose offer is open
 	pending *pending // a 2xx of ours that waits for its ACK
 	ring    *reliable

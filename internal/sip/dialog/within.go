@@ -14,6 +14,9 @@ import (
 
 // Within answers a request inside the dialog.
 func (d *Dialog) Within(req *sip.Request, tx *sip.ServerTx) {
+	if req.Method != sip.INFO {
+		d.pass(req)
+	}
 	switch req.Method {
 	case sip.BYE:
 		d.byed(req, tx)
@@ -43,6 +46,7 @@ func (d *Dialog) byed(req *sip.Request, tx *sip.ServerTx) {
 
 // informed takes a key. A body is of a known type here; an INFO without one is a sign of life.
 func (d *Dialog) informed(req *sip.Request, tx *sip.ServerTx) {
+	defer d.pass(req)
 	d.mu.Lock()
 	l, st := d.line, d.state
 	d.mu.Unlock()
@@ -59,10 +63,35 @@ func (d *Dialog) informed(req *sip.Request, tx *sip.ServerTx) {
 		d.s.Reply(req, tx, 400, sip.NewHeader("Warning", "399 parley "+field.Quoted("the body names no key of 0-9 * # A-D")))
 		return
 	}
+	d.inTurn(req)
 	ctx, cancel := d.asking()
 	defer cancel()
 	l.Digit(ctx, digit)
 	d.s.Reply(req, tx, 200)
+}
+
+// inTurn waits for the request before this one: keys that a phone sends without waiting for answers come in a goroutine each, and their order
+// counts. A number that stays away (lost, or skipped by the phone) is not waited for long.
+func (d *Dialog) inTurn(req *sip.Request) {
+	var known uint32
+	for patience := 20; patience > 0; patience-- {
+		d.mu.Lock()
+		now := max(d.remote, d.passed)
+		d.mu.Unlock()
+		if now != known {
+			known, patience = now, 20
+		}
+		if req.CSeq().SeqNo <= now+1 || !d.pause(5*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// pass lets requests after this one go on.
+func (d *Dialog) pass(req *sip.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.passed = max(d.passed, req.CSeq().SeqNo)
 }
 
 // claim is take with a little patience: an ACK that was sent before the request may be on its way in another goroutine.
