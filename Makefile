@@ -5,6 +5,7 @@ TOOLS := $(CURDIR)/.tools
 GOFUMPT := $(TOOLS)/gofumpt-v0.10.0
 STATICCHECK := $(TOOLS)/staticcheck-v0.8.2
 GOVULNCHECK := $(TOOLS)/govulncheck-v1.9.0
+VERSITYGW := $(TOOLS)/versitygw-v1.8.0
 ARGS ?= --dev
 TESTFLAGS ?=
 
@@ -21,7 +22,7 @@ build:
 	go build -trimpath -o bin/parley ./cmd/parley
 
 ## test: all tests under the race detector; those with real phones last, when nothing else takes the processor
-test:
+test: $(VERSITYGW)
 	@scripts/need libopus-dev sip-tester baresip-core sox flite espeak-ng ffmpeg
 	go build -trimpath -o bin/parley ./cmd/parley
 	go test -race -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /internal/e2e)
@@ -56,5 +57,7 @@ $(GOFUMPT):
 	@scripts/tool mvdan.cc/gofumpt@v0.10.0 gofumpt $@
 $(STATICCHECK):
 	@scripts/tool honnef.co/go/tools/cmd/staticcheck@v0.8.2 staticcheck $@
+$(VERSITYGW): # a complete S3 server for the tests of the bucket store
+	@scripts/tool github.com/versity/versitygw/cmd/versitygw@v1.8.0 versitygw $@ || echo 'versitygw: not to be had; the tests with a real S3 server are skipped' >&2
 $(GOVULNCHECK):
 	@scripts/tool golang.org/x/vuln/cmd/govulncheck@v1.9.0 govulncheck $@
