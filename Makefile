@@ -9,7 +9,7 @@ VERSITYGW := $(TOOLS)/versitygw-v1.8.0
 ARGS ?= --dev
 TESTFLAGS ?=
 
-.PHONY: run build test check fmt bench fuzz clean
+.PHONY: run build test check fmt bench fuzz kills clean
 
 ## run: start the server with embedded defaults (ARGS="--dev" unless given)
 run: build
@@ -49,6 +49,11 @@ bench: build
 ## fuzz: each fuzz target for FUZZTIME (default 20s)
 fuzz:
 	@scripts/fuzz
+
+## kills: a recorder killed KILLS times (100) at random moments; every file opens, at most 200 ms missing
+kills:
+	@scripts/need libopus-dev ffmpeg sox
+	PARLEY_TEST_KILLS=$${KILLS:-100} go test -v -count=1 -timeout 20m -run '^TestKill$$' ./internal/recording
 
 clean:
 	rm -rf bin .tools
