@@ -95,7 +95,7 @@ func (s *sockaddr) addr() netip.AddrPort {
 }
 
 // The calls below are raw, without telling the scheduler: on a non-blocking UDP socket neither can sleep, and what a call costs
-// beyond the kernel's work is then a few nanoseconds. Buffers must not be on the stack of a goroutine that could grow meanwhile; the
+// beyond the kernel's work is then small; measured, the difference is within noise. Buffers must not be on the stack of a goroutine that could grow meanwhile; the
 // compiler keeps what is converted inside the call alive and in place.
 
 // receive reads one packet into buf. Its length may exceed buf's, then the rest is lost.
