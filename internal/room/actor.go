@@ -87,6 +87,7 @@ func (r *room) serve(q *request) {
 		}
 	}
 	r.schedule.asked(group, time.Now().Add(r.host.o.IdleAfter))
+	group, entering := apart(group)
 	for len(group) > 0 {
 		n := together(group)
 		if r.ended {
@@ -96,6 +97,7 @@ func (r *room) serve(q *request) {
 		}
 		group = group[n:]
 	}
+	r.bring(entering)
 	r.settle()
 }
 

@@ -10,14 +10,16 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/loop"
 	"parley/internal/recording/capture"
 )
 
 // request is a command on its way to a room.
 type request struct {
-	command conference.Command
+	command conference.Command // nil: seat's session enters, which is no wish that the rules know
 	o       DoOptions
-	seat    *Seat            // of a join
+	seat    *Seat            // of a join, or that enters
+	session *loop.Session    // that enters
 	capture *capture.Capture // of the start of a recording
 	must    bool             // goes on until it is written, whoever still waits
 	passing bool             // no reason to keep an empty room live

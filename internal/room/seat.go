@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/fault"
 	"parley/internal/loop"
 	"parley/internal/wire"
 )
@@ -16,13 +17,14 @@ type Seat struct {
 	host       *Host
 	conference conference.ID
 	id         conference.ParticipantID
-	session    *loop.Session
 	mediaFree  atomic.Bool
+	keys       chan byte
 
 	done  chan struct{}
 	cause conference.LeaveReason // written before done is closed
 
 	// What follows belongs to the room's goroutine: what it knows of the leg, whether or not it is written yet.
+	session   *loop.Session // nil before it enters
 	port      Port
 	options   loop.PortOptions
 	refused   error // the media loop did not take the session
@@ -31,10 +33,13 @@ type Seat struct {
 	digits    []byte
 }
 
-// digitsMax is how many keys of one participant wait for a store that cannot write.
-const digitsMax = 64
+const (
+	digitsMax = 64 // keys of one participant that wait for a store that cannot write
+	keysMax   = 64 // keys that wait for the holder of a seat; what comes then is lost to it
+)
 
 // Join gives the session a seat as joining. The caller reports Connected (or the first packet does). An empty id or time is filled in.
+// Without a session the participant is joining and in no mix, as while its pre-flow runs; Seat.Enter brings it in later.
 // When ctx ends before the answer, the seat is given up.
 func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s *loop.Session) (*Seat, error) {
 	known, ok := wire.ParseUUID(string(id))
@@ -47,7 +52,7 @@ func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s 
 	if j.At.IsZero() {
 		j.At = time.Now()
 	}
-	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, done: make(chan struct{})}
+	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, keys: make(chan byte, keysMax), done: make(chan struct{})}
 	req := newRequest(j, DoOptions{})
 	req.seat = seat
 	if _, err := h.do(ctx, seat.conference, req); err != nil {
@@ -72,6 +77,23 @@ func (s *Seat) ID() conference.ParticipantID { return s.id }
 func (s *Seat) Connected(ctx context.Context) error {
 	return s.do(ctx, conference.Connected{At: time.Now(), ID: s.id})
 }
+
+// Enter brings the session of a seat that was taken without one into the mix, and returns when it is there. The session must have left any other
+// room. Who has entered already is refused with SEAT_ENTERED, who has left meanwhile with CONFERENCECALL_LEAVED; when the media loop refuses the
+// session, the seat ends with cause refused. The rules are asked again when the participant is connected, as after any other Join.
+func (s *Seat) Enter(ctx context.Context, session *loop.Session) error {
+	if session == nil {
+		return fault.New(fault.Invalid, "INVALID_ARGUMENT", "a media session is needed to enter a conference")
+	}
+	req := newRequest(nil, DoOptions{})
+	req.seat, req.session = s, session
+	_, err := s.host.do(ctx, s.conference, req)
+	return err
+}
+
+// Keys returns the keys that the participant presses while it is in the room, also those that came by Digit, in their order. A holder that does
+// not read misses what does not fit. It is never closed: wait for Done too.
+func (s *Seat) Keys() <-chan byte { return s.keys }
 
 // Leave gives the seat up with a reason; it returns when leaved is committed. Repeated calls change nothing. The room
 // goes on trying to write it down when the store cannot, also after ctx has ended.
@@ -126,6 +148,14 @@ func (s *Seat) note(f loop.Fact) {
 		if len(s.digits) < digitsMax {
 			s.digits = append(s.digits, f.Digit)
 		}
+	}
+}
+
+// press hands a key to the holder.
+func (s *Seat) press(digit byte) {
+	select {
+	case s.keys <- digit:
+	default:
 	}
 }
 

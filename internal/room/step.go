@@ -223,6 +223,10 @@ func (r *room) react(b *batch) {
 			r.host.o.Log.Info("participant leaved", "conference", r.id, "participant", p.ID, "reason", p.LeaveReason)
 		case conference.ConferencecallUpdated:
 			r.tune(seat, p)
+		case conference.ConferencecallDigitReceived:
+			if seat != nil {
+				seat.press(e.Digit[0])
+			}
 		}
 	}
 	r.enter(in)
@@ -243,8 +247,8 @@ func (r *room) enter(in []*Seat) {
 	var entered sync.WaitGroup
 	for _, seat := range in {
 		p := find(r.state.Participants, seat.id)
-		if p == nil || p.Status == conference.Leaving {
-			continue // gone in the same step
+		if p == nil || p.Status == conference.Leaving || seat.session == nil {
+			continue // gone in the same step, or not here yet
 		}
 		r.media()
 		seat.options = portOptions(p)
