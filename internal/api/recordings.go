@@ -12,6 +12,7 @@ import (
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/render"
@@ -75,7 +76,7 @@ func (d *Door) startRecording(r *rest.Request) (rest.Reply, error) {
 			"duration: %d is outside 0..%d seconds; 0 means 24 hours, the longest", in.Duration, math.MaxInt32)
 	}
 	id := r.NewID()
-	out, err := d.command(r, conference.StartRecording{At: time.Now().UTC(), ID: id, Options: conference.RecordingOptions{
+	out, err := d.command(r, conference.StartRecording{At: time.Now().UTC(), ID: id, Options: tape.Options{
 		Format: in.Format, Duration: time.Duration(in.Duration) * time.Second, OnEndFlowID: in.OnEndFlowID, Notice: in.Notice,
 	}})
 	if err != nil && r.Repeatable() && fault.ReasonOf(err) == "RECORDING_ALREADY_ACTIVE" && c.Recordings.Active == id {
@@ -119,17 +120,17 @@ func (d *Door) listRecordings(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, err
 	}
 	return r.List(q, func(rec store.Record) (any, error) {
-		x, err := rest.Read[conference.Recording](rec)
+		x, err := rest.Read[tape.Recording](rec)
 		return x.Resource(), err
 	})
 }
 
-func (d *Door) recording(r *rest.Request) (x conference.Recording, err error) {
+func (d *Door) recording(r *rest.Request) (x tape.Recording, err error) {
 	rec, err := r.Owned(store.Recording)
 	if err != nil {
 		return x, err
 	}
-	return rest.Read[conference.Recording](rec)
+	return rest.Read[tape.Recording](rec)
 }
 
 func (d *Door) getRecording(r *rest.Request) (rest.Reply, error) {
@@ -146,9 +147,9 @@ func (d *Door) deleteRecording(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	if x.RecordingTimes.Deleted.IsZero() {
+	if x.Deleted.IsZero() {
 		c := conference.DeleteRecording{At: time.Now().UTC(), Recording: x}
-		if _, err := d.o.Rooms.Do(r.Context(), x.ConferenceID, c, room.DoOptions{CustomerID: r.CustomerID}); err != nil {
+		if _, err := d.o.Rooms.Do(r.Context(), conference.ID(x.ConferenceID), c, room.DoOptions{CustomerID: r.CustomerID}); err != nil {
 			return rest.Reply{}, err
 		}
 	}
@@ -161,14 +162,14 @@ func (d *Door) deleteRecording(r *rest.Request) (rest.Reply, error) {
 }
 
 // sound returns the recording that the path names when its sound can be had.
-func (d *Door) sound(r *rest.Request) (conference.Recording, error) {
+func (d *Door) sound(r *rest.Request) (tape.Recording, error) {
 	x, err := d.recording(r)
 	switch {
 	case err != nil:
 		return x, err
-	case !x.RecordingTimes.Deleted.IsZero():
+	case !x.Deleted.IsZero():
 		return x, fault.New(fault.NotFound, "RECORDING_FILE_NOT_FOUND", "the recording has been deleted")
-	case x.Status != conference.RecordingEnded:
+	case x.Status != tape.Ended:
 		return x, fault.New(fault.NotFound, "RECORDING_FILE_NOT_FOUND", "the recording is %s; its file is there when recording_finished has come", x.Status)
 	case d.o.Recordings == nil:
 		return x, fault.New(fault.Unavailable, "RECORDING_UNAVAILABLE", "this server does not record")
@@ -177,7 +178,7 @@ func (d *Door) sound(r *rest.Request) (conference.Recording, error) {
 }
 
 // rendition reads what is asked for from the query.
-func rendition(r *rest.Request, x conference.Recording) (what render.Rendition, err error) {
+func rendition(r *rest.Request, x tape.Recording) (what render.Rendition, err error) {
 	q := r.URL.Query()
 	if what.Tag, err = web.UUID(q, "conferencecall_id"); err != nil {
 		return what, err
@@ -210,7 +211,7 @@ func (d *Door) recordingFile(r *rest.Request) (rest.Reply, error) {
 		h.Set("Content-Type", "audio/"+f.Format)
 		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.Name}))
 		h.Set("ETag", `"`+f.SHA256[:32]+`"`)
-		http.ServeContent(w, r.Request, "", x.RecordingTimes.Ended, f)
+		http.ServeContent(w, r.Request, "", x.Ended, f)
 		return nil
 	}}, nil
 }
@@ -248,7 +249,7 @@ func (d *Door) recordingManifest(r *rest.Request) (rest.Reply, error) {
 	for _, f := range m.Files {
 		files = append(files, madeFile{f.Kind, f.Tag, f.Format, f.Size, f.SHA256, f.Duration.Milliseconds(), f.Rate, f.Channels})
 	}
-	return rest.Reply{Body: manifest{m, files, wire.UUID(string(x.ConferenceID)), wire.Time(x.RecordingTimes.Stopped)}}, nil
+	return rest.Reply{Body: manifest{m, files, wire.UUID(string(x.ConferenceID)), wire.Time(x.Stopped)}}, nil
 }
 
 func (d *Door) recordingPeaks(r *rest.Request) (rest.Reply, error) {

@@ -15,6 +15,7 @@ import (
 	"parley/internal/api"
 	"parley/internal/blob/dir"
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/mixer"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/capture"
@@ -46,7 +47,7 @@ func newArchive(t *testing.T) *archive.Archive {
 // sound captures a second of somebody under the id of a recording.
 func sound(t *testing.T, a *archive.Archive, id, tag string) {
 	t.Helper()
-	c, err := a.Start(conference.Recording{ID: id})
+	c, err := a.Start(tape.Recording{ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}

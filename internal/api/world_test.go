@@ -21,6 +21,7 @@ import (
 	"parley/internal/api/apitest"
 	"parley/internal/call"
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/room"
 	"parley/internal/store"
@@ -286,7 +287,7 @@ func (h *rooms) Do(ctx context.Context, id conference.ID, c conference.Command, 
 		return room.View{}, err
 	}
 	for i := len(live) - 1; i >= 0; i-- {
-		var r conference.Recording
+		var r tape.Recording
 		if err := json.Unmarshal(live[i].Doc, &r); err != nil {
 			return room.View{}, err
 		}
@@ -328,8 +329,8 @@ func (h *rooms) step(ctx context.Context, s *conference.State, c conference.Comm
 			doc, _ := json.Marshal(r)
 			change.Records = append(change.Records, store.Record{
 				Kind: store.Recording, ID: r.ID, CustomerID: r.CustomerID, Conference: string(r.ConferenceID), Reference: string(r.ConferenceID),
-				Status: string(r.Status), Live: r.Status != conference.RecordingEnded, Created: r.Created,
-				Deleted: !r.RecordingTimes.Deleted.IsZero(), Doc: doc,
+				Status: string(r.Status), Live: r.Status != tape.Ended, Created: r.Created,
+				Deleted: !r.Deleted.IsZero(), Doc: doc,
 			})
 		}
 		change.Events = append(change.Events, row)

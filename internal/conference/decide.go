@@ -70,23 +70,7 @@ func (d *decision) run(c Command) error {
 	return d.runRecording(c)
 }
 
-func (d *decision) runRecording(c Command) error {
-	switch c := c.(type) {
-	case StartRecording:
-		return d.on(c.At).startRecording(c)
-	case StopRecording:
-		return d.on(c.At).stopRecording(c)
-	case PauseRecording:
-		return d.on(c.At).pauseRecording(c)
-	case ResumeRecording:
-		return d.on(c.At).resumeRecording(c)
-	case FinishRecording:
-		return d.on(c.At).finishRecording(c)
-	case DeleteRecording:
-		return d.on(c.At).deleteRecording(c)
-	}
-	return fmt.Errorf("decide: unknown command %T", c)
-}
+func unknownCommand(c Command) error { return fmt.Errorf("decide: unknown command %T", c) }
 
 // on sets the time of the decision in the precision of the log, so that state from the log equals state from memory.
 func (d *decision) on(at time.Time) *decision {

@@ -3,6 +3,7 @@ package conference
 import (
 	"slices"
 
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/wire"
 )
@@ -124,7 +125,7 @@ func (d *decision) finish() {
 		return
 	}
 	if i := d.next.active(); i >= 0 {
-		d.stop(i, RecordingConference)
+		d.stop(i, tape.ByConference)
 	}
 	if len(d.next.Recordings) > 0 {
 		return
@@ -166,7 +167,7 @@ func (d *decision) timedOut() bool {
 
 func (d *decision) recoverAll() error {
 	if i := d.next.active(); i >= 0 {
-		d.stop(i, RecordingInterrupted) // first: nothing of what follows is in it
+		d.stop(i, tape.ByCrash) // first: nothing of what follows is in it
 	}
 	c := &d.next.Conference
 	if c.Type == Connect && c.Status == Progressing && len(c.Joined) > 0 {

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	. "parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 )
 
@@ -179,7 +180,7 @@ func (g *generator) expire(x *trial) {
 
 func (g *generator) record() Command {
 	id := rapid.IntRange(0, 1_000_000).Draw(g.t, "id")
-	return StartRecording{At: g.tick(), ID: fmt.Sprintf("4ec00000-0000-4000-8000-%012d", id), Options: RecordingOptions{
+	return StartRecording{At: g.tick(), ID: fmt.Sprintf("4ec00000-0000-4000-8000-%012d", id), Options: tape.Options{
 		Format: g.pick("", "wav", "ogg", "mp3"), Notice: g.pick("", "", "announce"),
 		Duration: time.Duration(rapid.IntRange(-1, 40).Draw(g.t, "seconds")) * time.Second,
 	}}
@@ -191,7 +192,7 @@ func (g *generator) finish(x *trial) {
 		return
 	}
 	r := rapid.SampledFrom(x.state.Recordings).Draw(g.t, "recording")
-	c := FinishRecording{At: g.tick(), ID: r.ID, File: RecordingFile{Size: 44}, Failure: RecordingReason(g.pick("", "", "failed", "disk_full"))}
+	c := FinishRecording{At: g.tick(), ID: r.ID, File: tape.File{Size: 44}, Failure: tape.Reason(g.pick("", "", "failed", "disk_full"))}
 	play1(g.t, x, c)
 	if again := play1(g.t, x, c); len(again) > 0 {
 		g.t.Fatalf("a second FinishRecording gave %s", again[0].Type)

@@ -1,78 +1,13 @@
 package conference
 
 import (
-	"fmt"
+	"slices"
 	"time"
 
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/wire"
 )
-
-// RecordingStatus of a recording. It only moves forward.
-type RecordingStatus string
-
-// The states of a recording.
-const (
-	RecordingRunning  RecordingStatus = "recording"
-	RecordingStopping RecordingStatus = "stopping" // nothing more is captured, its files are being made
-	RecordingEnded    RecordingStatus = "ended"
-)
-
-// RecordingReason says why a recording ended.
-type RecordingReason string
-
-// The reasons for the end of a recording.
-const (
-	RecordingStopped     RecordingReason = "stopped"
-	RecordingDuration    RecordingReason = "duration"         // its limit
-	RecordingConference  RecordingReason = "conference_ended" // under it
-	RecordingInterrupted RecordingReason = "interrupted"      // the server died or stopped under it
-	RecordingDiskFull    RecordingReason = "disk_full"
-	RecordingFailed      RecordingReason = "failed"
-)
-
-// What a pause leaves in the files.
-const (
-	PauseSkip    = "skip"    // nothing: they are shorter
-	PauseSilence = "silence" // silence of the same length
-)
-
-// RecordingMax is the longest recording.
-const RecordingMax = 24 * time.Hour
-
-// Recording is the record. Values are copied, never shared. Its JSON is the store's form; Resource is the API's.
-type Recording struct {
-	ID           string
-	CustomerID   string
-	ConferenceID ID
-	ActiveflowID string
-	Status       RecordingStatus
-	Paused       string // "", skip or silence
-	RecordingOptions
-	EndReason RecordingReason
-	RecordingFile
-	RecordingTimes
-}
-
-// RecordingOptions are what a start says.
-type RecordingOptions struct {
-	Format      string        // wav or ogg; "" means wav
-	Duration    time.Duration // limit, whole seconds; 0 and more than 24 h mean 24 h
-	OnEndFlowID string        // UUID or ""
-	Notice      string        // as in Settings.RecordingNotice; "" means what those say
-}
-
-// RecordingFile is what can be downloaded: the mix in the recording's format.
-type RecordingFile struct {
-	Size   int64         // bytes
-	Length time.Duration // of the sound
-	SHA256 string        // in hexadecimal
-}
-
-// RecordingTimes in UTC; zero when it has not happened.
-type RecordingTimes struct {
-	Created, Updated, Started, Stopped, Ended, Deleted time.Time
-}
 
 type (
 	// StartRecording records everybody in a progressing conference, which may be empty. One recording is active at a time.
@@ -80,13 +15,13 @@ type (
 		At           time.Time
 		ID           string
 		ActiveflowID string
-		Options      RecordingOptions
+		Options      tape.Options
 	}
 	// StopRecording ends the active recording: its files are made, which FinishRecording tells of.
 	StopRecording struct {
 		At     time.Time
-		ID     string          // "" means the active one; of one that is not active any more it changes nothing
-		Reason RecordingReason // "" means stopped
+		ID     string      // "" means the active one; of one that is not active any more it changes nothing
+		Reason tape.Reason // "" means stopped
 	}
 	// PauseRecording keeps what follows out of the active recording. Repeated with the same behavior it changes nothing.
 	PauseRecording struct {
@@ -100,13 +35,13 @@ type (
 	FinishRecording struct {
 		At      time.Time
 		ID      string
-		File    RecordingFile
-		Failure RecordingReason // "", disk_full or failed
+		File    tape.File
+		Failure tape.Reason // "", disk_full or failed
 	}
 	// DeleteRecording marks one that has ended as deleted: its record comes with the command, because the state has forgotten it.
 	DeleteRecording struct {
 		At        time.Time
-		Recording Recording
+		Recording tape.Recording
 	}
 )
 
@@ -117,34 +52,45 @@ func (ResumeRecording) command() {}
 func (FinishRecording) command() {}
 func (DeleteRecording) command() {}
 
+func (s *State) applyRecording(r tape.Recording) {
+	i := s.recording(r.ID)
+	switch {
+	case r.Status == tape.Ended && i >= 0:
+		s.Recordings = slices.Delete(slices.Clone(s.Recordings), i, i+1)
+	case r.Status == tape.Ended:
+	case i >= 0:
+		s.Recordings = slices.Clone(s.Recordings)
+		s.Recordings[i] = r
+	default:
+		s.Recordings = append(slices.Clone(s.Recordings), r)
+	}
+}
+
 // active returns the place of the recording that runs, -1 for none.
 func (s *State) active() int {
-	for i := range s.Recordings {
-		if s.Recordings[i].Status == RecordingRunning {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(s.Recordings, func(r tape.Recording) bool { return r.Status == tape.Running })
 }
 
 func (s *State) recording(id string) int {
-	for i := range s.Recordings {
-		if s.Recordings[i].ID == id {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(s.Recordings, func(r tape.Recording) bool { return r.ID == id })
 }
 
-// patience of the rules with what is outside, for a recording in its present state; zero for none.
-func (s *State) recordingDeadline(r *Recording) time.Time {
-	if r.Status == RecordingRunning {
-		return r.Started.Add(r.Duration)
+func (d *decision) runRecording(c Command) error {
+	switch c := c.(type) {
+	case StartRecording:
+		return d.on(c.At).startRecording(c)
+	case StopRecording:
+		return d.on(c.At).stopRecording(c)
+	case PauseRecording:
+		return d.on(c.At).pauseRecording(c)
+	case ResumeRecording:
+		return d.on(c.At).resumeRecording(c)
+	case FinishRecording:
+		return d.on(c.At).finishRecording(c)
+	case DeleteRecording:
+		return d.on(c.At).deleteRecording(c)
 	}
-	if s.Limits.FinishDeadline > 0 {
-		return r.Stopped.Add(s.Limits.FinishDeadline)
-	}
-	return time.Time{}
+	return unknownCommand(c)
 }
 
 func (d *decision) startRecording(c StartRecording) error {
@@ -158,46 +104,30 @@ func (d *decision) startRecording(c StartRecording) error {
 	if v.err != nil {
 		return v.err
 	}
-	o, err := c.Options.normal(&d.next.Conference)
+	now := &d.next.Conference
+	o, err := c.Options.Normal(now.RecordingNotice)
 	if err != nil {
 		return err
 	}
-	if active := d.next.Conference.Recordings.Active; active != "" {
+	if o.Notice != tape.NoNotice {
+		// Refused rather than left out: somebody would be recorded without being told.
+		return fault.New(fault.Invalid, "RECORDING_NOTICE_UNSUPPORTED",
+			"notice: %s is not available in this version; tell the participants yourself and start with none", o.Notice)
+	}
+	if active := now.Recordings.Active; active != "" {
 		return fault.New(fault.Conflict, "RECORDING_ALREADY_ACTIVE", "the conference is being recorded as %s; stop that first", active)
 	}
-	now := &d.next.Conference
-	r := Recording{
-		ID: id, CustomerID: now.CustomerID, ConferenceID: now.ID, ActiveflowID: c.ActiveflowID, Status: RecordingRunning,
-		RecordingOptions: o, RecordingTimes: RecordingTimes{Created: d.at, Started: d.at},
+	if slices.Contains(now.Recordings.All, id) {
+		return fault.New(fault.Conflict, "ALREADY_EXISTS", "recording %s exists; choose another id or leave it out", id)
 	}
-	d.emit(Event{Type: RecordingStarted, Recording: &r})
+	r := tape.Start(d.at, tape.Recording{
+		ID: id, CustomerID: now.CustomerID, ConferenceID: string(now.ID), ActiveflowID: c.ActiveflowID, Options: o,
+	})
+	d.emit(Event{Type: tape.StartedEvent, Recording: &r})
 	d.conference(ConferenceUpdated, func(x *Conference) {
 		x.Recordings = History{Active: id, All: append(append([]string(nil), x.Recordings.All...), id)}
 	})
 	return nil
-}
-
-// normal checks the options and gives each its explicit value.
-func (o RecordingOptions) normal(c *Conference) (RecordingOptions, error) {
-	var v verdict
-	choose(&v, "format", &o.Format, "wav", "ogg")
-	v.uuid("on_end_flow_id", &o.OnEndFlowID)
-	if o.Duration < 0 || o.Duration%time.Second != 0 || o.Duration > timeoutMax {
-		v.on("duration", fmt.Errorf("it must be whole seconds from 0 on; 0 means 24 hours, the longest"))
-	}
-	if o.Duration == 0 || o.Duration > RecordingMax {
-		o.Duration = RecordingMax
-	}
-	if o.Notice == "" {
-		o.Notice = c.RecordingNotice
-	}
-	choose(&v, "notice", &o.Notice, "none", "announce", "press_1")
-	if v.err == nil && o.Notice != "none" {
-		// Refused rather than left out: somebody would be recorded without being told.
-		return o, fault.New(fault.Invalid, "RECORDING_NOTICE_UNSUPPORTED",
-			"notice: %s is not available in this version; tell the participants yourself and start with none", o.Notice)
-	}
-	return o, v.err
 }
 
 // running returns the place of the active recording, or why there is none.
@@ -210,7 +140,7 @@ func (d *decision) running() (int, error) {
 
 func (d *decision) stopRecording(c StopRecording) error {
 	if c.ID != "" {
-		if i := d.next.recording(c.ID); i < 0 || d.next.Recordings[i].Status != RecordingRunning {
+		if i := d.next.recording(c.ID); i < 0 || d.next.Recordings[i].Status != tape.Running {
 			return nil
 		}
 	}
@@ -218,64 +148,52 @@ func (d *decision) stopRecording(c StopRecording) error {
 	if err != nil {
 		return err
 	}
-	var v verdict
-	choose(&v, "end_reason", &c.Reason, RecordingStopped, RecordingDuration, RecordingConference, RecordingInterrupted, RecordingDiskFull, RecordingFailed)
-	if v.err == nil {
-		d.stop(i, c.Reason)
+	reason, err := tape.CheckReason(c.Reason)
+	if err == nil {
+		d.stop(i, reason)
 	}
-	return v.err
+	return err
 }
 
 // stop is the step recording to stopping. It has no event of its own: the conference's tells of it.
-func (d *decision) stop(i int, reason RecordingReason) {
-	r := d.next.Recordings[i]
-	r.Status, r.EndReason, r.Stopped, r.Updated, r.Paused = RecordingStopping, reason, d.at, d.at, ""
+func (d *decision) stop(i int, reason tape.Reason) {
+	r := d.next.Recordings[i].Stop(d.at, reason)
 	c := d.next.Conference
 	c.Recordings.Active, c.Updated = "", d.at
 	d.emit(Event{Type: ConferenceUpdated, Conference: &c, Recording: &r})
 }
 
 func (d *decision) pauseRecording(c PauseRecording) error {
-	var v verdict
-	if choose(&v, "behavior", &c.Behavior, PauseSkip, PauseSilence); v.err != nil {
-		return v.err
+	behavior, err := tape.CheckPause(c.Behavior)
+	if err != nil {
+		return err
 	}
-	i, err := d.running()
-	if err == nil && d.next.Recordings[i].Paused != c.Behavior {
-		d.recording(i, RecordingPaused, func(r *Recording) { r.Paused = c.Behavior })
-	}
-	return err
+	return d.pause(behavior, tape.PausedEvent)
 }
 
-func (d *decision) resumeRecording(ResumeRecording) error {
+func (d *decision) resumeRecording(ResumeRecording) error { return d.pause("", tape.ResumedEvent) }
+
+func (d *decision) pause(behavior, event string) error {
 	i, err := d.running()
-	if err == nil && d.next.Recordings[i].Paused != "" {
-		d.recording(i, RecordingResumed, func(r *Recording) { r.Paused = "" })
+	if err == nil && d.next.Recordings[i].Paused != behavior {
+		r := d.next.Recordings[i].Pause(d.at, behavior)
+		d.emit(Event{Type: event, Recording: &r})
 	}
 	return err
-}
-
-// recording records a change of the i-th recording.
-func (d *decision) recording(i int, kind string, change func(*Recording)) {
-	r := d.next.Recordings[i]
-	change(&r)
-	r.Updated = d.at
-	d.emit(Event{Type: kind, Recording: &r})
 }
 
 func (d *decision) finishRecording(c FinishRecording) error {
-	var v verdict
-	if choose(&v, "failure", &c.Failure, "", RecordingDiskFull, RecordingFailed); v.err != nil {
-		return v.err
+	if err := tape.CheckFailure(c.Failure); err != nil {
+		return err
 	}
 	i := d.next.recording(c.ID)
 	if i < 0 {
 		return nil
 	}
-	if d.next.Recordings[i].Status == RecordingRunning {
+	if d.next.Recordings[i].Status == tape.Running {
 		reason := c.Failure
 		if reason == "" {
-			reason = RecordingInterrupted
+			reason = tape.ByCrash
 		}
 		d.stop(i, reason)
 	}
@@ -284,46 +202,38 @@ func (d *decision) finishRecording(c FinishRecording) error {
 }
 
 // ended is the last step. A conference that has waited for it is over then.
-func (d *decision) ended(i int, file RecordingFile, failure RecordingReason) {
-	kind := RecordingFinished
-	if failure != "" {
-		kind = RecordingFailedEvent
-	}
-	d.recording(i, kind, func(r *Recording) {
-		r.Status, r.RecordingFile, r.Ended = RecordingEnded, file, d.at
-		if failure != "" {
-			r.EndReason = failure
-		}
-	})
+func (d *decision) ended(i int, file tape.File, failure tape.Reason) {
+	r, event := d.next.Recordings[i].End(d.at, file, failure)
+	d.emit(Event{Type: event, Recording: &r})
 	d.finish()
 }
 
 func (d *decision) deleteRecording(c DeleteRecording) error {
-	r := c.Recording
-	switch {
-	case r.ConferenceID != d.next.Conference.ID:
+	if c.Recording.ConferenceID != string(d.next.Conference.ID) {
 		return unknownConference()
-	case r.Status != RecordingEnded || d.next.recording(r.ID) >= 0:
-		return fault.New(fault.Conflict, "RECORDING_NOT_ENDED", "recording %s is %s; stop it and wait until it has ended", r.ID, r.Status)
-	case r.Deleted.IsZero():
-		r.Deleted, r.Updated = d.at, d.at
-		d.emit(Event{Type: RecordingDeleted, Recording: &r})
 	}
-	return nil
+	if i := d.next.recording(c.Recording.ID); i >= 0 {
+		c.Recording = d.next.Recordings[i]
+	}
+	r, changed, err := c.Recording.Delete(d.at)
+	if changed {
+		d.emit(Event{Type: tape.DeletedEvent, Recording: &r})
+	}
+	return err
 }
 
 // expireRecordings ends those that have reached their limit, and the patience with those whose files do not get made.
 func (d *decision) expireRecordings() {
 	for i := 0; i < len(d.next.Recordings); i++ {
 		r := &d.next.Recordings[i]
-		at := d.next.recordingDeadline(r)
+		at := r.Deadline(d.next.Limits.FinishDeadline)
 		switch {
 		case at.IsZero() || d.at.Before(at):
-		case r.Status == RecordingRunning:
-			d.stop(i, RecordingDuration)
+		case r.Status == tape.Running:
+			d.stop(i, tape.ByLimit)
 			i-- // its next deadline may have passed too
 		default:
-			d.ended(i, RecordingFile{}, RecordingFailed)
+			d.ended(i, tape.File{}, tape.Failed)
 			i--
 		}
 	}

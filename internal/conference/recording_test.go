@@ -8,13 +8,14 @@ import (
 	"time"
 
 	. "parley/internal/conference"
+	"parley/internal/conference/tape"
 )
 
 // recording reads the commands of scripts that are about recordings.
 func (a arguments) recording(verb string, at time.Time) Command {
 	switch verb {
 	case "record":
-		o := RecordingOptions{Format: a.str("format", ""), Notice: a.str("notice", ""), OnEndFlowID: a.str("flow", "")}
+		o := tape.Options{Format: a.str("format", ""), Notice: a.str("notice", ""), OnEndFlowID: a.str("flow", "")}
 		if s, ok := a.take("duration"); ok {
 			o.Duration = a.duration(s)
 		}
@@ -24,15 +25,15 @@ func (a arguments) recording(verb string, at time.Time) Command {
 		if a.name != "" {
 			id = string(participantID(a.name))
 		}
-		return StopRecording{At: at, ID: id, Reason: RecordingReason(a.reason())}
+		return StopRecording{At: at, ID: id, Reason: tape.Reason(a.reason())}
 	case "pause":
 		return PauseRecording{At: at, Behavior: a.str("behavior", "")}
 	case "resume":
 		return ResumeRecording{At: at}
 	case "finish":
 		return FinishRecording{
-			At: at, ID: string(participantID(a.name)), Failure: RecordingReason(strings.ReplaceAll(a.str("failure", ""), " ", "_")),
-			File: RecordingFile{Size: 44, Length: time.Second, SHA256: "00"},
+			At: at, ID: string(participantID(a.name)), Failure: tape.Reason(strings.ReplaceAll(a.str("failure", ""), " ", "_")),
+			File: tape.File{Size: 44, Length: time.Second, SHA256: "00"},
 		}
 	}
 	a.t.Fatalf("unknown command %q", verb)
@@ -66,18 +67,18 @@ func (x *trial) watchRecording(e Event) {
 	if r == nil {
 		return
 	}
-	if x.deleted > 0 && e.Type != RecordingDeleted {
+	if x.deleted > 0 && e.Type != tape.DeletedEvent {
 		x.t.Fatalf("%s after conference_deleted", e.Type)
 	}
-	if e.Type == RecordingDeleted {
+	if e.Type == tape.DeletedEvent {
 		return
 	}
 	x.forward(r.ID, rank(string(r.Status), "recording", "stopping", "(unused)", "ended"))
-	if (e.Type == RecordingFinished || e.Type == RecordingFailedEvent) != (r.Status == RecordingEnded) {
+	if (e.Type == tape.FinishedEvent || e.Type == tape.FailedEvent) != (r.Status == tape.Ended) {
 		x.t.Fatalf("%s of a recording that is %s", e.Type, r.Status)
 	}
-	if (r.Status != RecordingRunning) != (r.EndReason != "") || (r.Status != RecordingRunning) == r.RecordingTimes.Stopped.IsZero() {
-		x.t.Fatalf("%s recording with reason %q, stopped %v", r.Status, r.EndReason, r.RecordingTimes.Stopped)
+	if (r.Status != tape.Running) != (r.EndReason != "") || (r.Status != tape.Running) == r.Stopped.IsZero() {
+		x.t.Fatalf("%s recording with reason %q, stopped %v", r.Status, r.EndReason, r.Stopped)
 	}
 }
 
@@ -85,7 +86,7 @@ func (x *trial) consistentRecordings() {
 	x.t.Helper()
 	c, running := &x.state.Conference, ""
 	for _, r := range x.state.Recordings {
-		if r.Status == RecordingRunning {
+		if r.Status == tape.Running {
 			running += r.ID
 		}
 	}
@@ -104,10 +105,10 @@ func TestRecordingData(t *testing.T) {
 	var log []Event
 	for i, c := range []Command{
 		Create{At: epoch, ID: conferenceID, CustomerID: customerID},
-		StartRecording{At: epoch, ID: id, Options: RecordingOptions{Format: "ogg", Duration: time.Minute}},
+		StartRecording{At: epoch, ID: id, Options: tape.Options{Format: "ogg", Duration: time.Minute}},
 		PauseRecording{At: epoch, Behavior: "silence"},
 		StopRecording{At: epoch.Add(time.Second)},
-		FinishRecording{At: epoch.Add(2 * time.Second), ID: id, File: RecordingFile{Size: 7, Length: 1500 * time.Millisecond, SHA256: "ab"}},
+		FinishRecording{At: epoch.Add(2 * time.Second), ID: id, File: tape.File{Size: 7, Length: 1500 * time.Millisecond, SHA256: "ab"}},
 	} {
 		events, err := x.do(c)
 		if err != nil {
@@ -117,9 +118,9 @@ func TestRecordingData(t *testing.T) {
 	}
 	for i, want := range map[int]string{
 		2: `"status":"recording","format":"ogg","on_end_flow_id":"00000000-0000-0000-0000-000000000000","tm_start":"2026-01-15T09:30:00.000000Z","tm_end":null`,
-		4: `"paused":true,"pause_behavior":"silence","duration":60,"notice":"none","end_reason":"","size":0`,
+		4: `"paused":true,"pause_behavior":"silence","duration":60,"notice":"none","end_of_silence":0,"end_of_key":"","end_reason":"","size":0`,
 		5: `"recording_id":"00000000-0000-0000-0000-000000000000","recording_ids":["` + id + `"]`,
-		6: `"paused":false,"pause_behavior":"","duration":60,"notice":"none","end_reason":"stopped","size":7,"duration_ms":1500,"sha256":"ab"`,
+		6: `"paused":false,"pause_behavior":"","duration":60,"notice":"none","end_of_silence":0,"end_of_key":"","end_reason":"stopped","size":7,"duration_ms":1500,"sha256":"ab"`,
 	} {
 		data, err := log[i].Data()
 		if err != nil || !json.Valid(data) || !strings.Contains(string(data), want) {
@@ -127,10 +128,10 @@ func TestRecordingData(t *testing.T) {
 		}
 	}
 	gone := log[len(log)-1].Recording
-	if events, err := x.do(DeleteRecording{At: epoch, Recording: *gone}); err != nil || len(events) != 1 || events[0].Type != RecordingDeleted {
+	if events, err := x.do(DeleteRecording{At: epoch, Recording: *gone}); err != nil || len(events) != 1 || events[0].Type != tape.DeletedEvent {
 		t.Fatalf("delete: %v, %v", events, err)
 	}
-	gone.RecordingTimes.Deleted = epoch
+	gone.Deleted = epoch
 	if events, err := x.do(DeleteRecording{At: epoch, Recording: *gone}); err != nil || len(events) != 0 {
 		t.Errorf("delete again: %v, %v", events, err)
 	}

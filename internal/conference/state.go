@@ -3,6 +3,8 @@ package conference
 import (
 	"slices"
 	"time"
+
+	"parley/internal/conference/tape"
 )
 
 // Event is a fact: the new value of the conference, of one participant or of one recording, under the type that the log gives it. One of
@@ -12,11 +14,11 @@ type Event struct {
 	At          time.Time
 	Conference  *Conference
 	Participant *Participant
-	Recording   *Recording
+	Recording   *tape.Recording
 	Digit       string // conferencecall_digit_received only
 }
 
-// The types of events.
+// The types of events; those of recordings are in package tape.
 const (
 	ConferenceCreated           = "conference_created"
 	ConferenceUpdated           = "conference_updated"
@@ -29,12 +31,6 @@ const (
 	ConferencecallSpeechStarted = "conferencecall_speech_started"
 	ConferencecallSpeechStopped = "conferencecall_speech_stopped"
 	ConferencecallDigitReceived = "conferencecall_digit_received"
-	RecordingStarted            = "recording_started"
-	RecordingPaused             = "recording_paused"
-	RecordingResumed            = "recording_resumed"
-	RecordingFinished           = "recording_finished"
-	RecordingFailedEvent        = "recording_failed"
-	RecordingDeleted            = "recording_deleted"
 )
 
 // Limits bound what the rules accept; every figure comes from the configuration. Zero means no limit.
@@ -53,7 +49,7 @@ type Limits struct {
 type State struct {
 	Conference   Conference
 	Participants []Participant
-	Recordings   []Recording
+	Recordings   []tape.Recording
 	Limits       Limits
 
 	recent []ParticipantID // the last that leaved, so that a late command can be told from a wrong one; never written in place
@@ -93,20 +89,6 @@ func (s *State) applyParticipant(p Participant) {
 	}
 }
 
-func (s *State) applyRecording(r Recording) {
-	i := s.recording(r.ID)
-	switch {
-	case r.Status == RecordingEnded && i >= 0:
-		s.Recordings = slices.Delete(slices.Clone(s.Recordings), i, i+1)
-	case r.Status == RecordingEnded:
-	case i >= 0:
-		s.Recordings = slices.Clone(s.Recordings)
-		s.Recordings[i] = r
-	default:
-		s.Recordings = append(slices.Clone(s.Recordings), r)
-	}
-}
-
 // NextDeadline returns when Expire has something to do: the conference's end, a participant's greatest age, the end of the
 // patience with one that is leaving, or a recording's limit or end. Zero means never.
 func (s *State) NextDeadline() time.Time {
@@ -123,7 +105,7 @@ func (s *State) NextDeadline() time.Time {
 		earlier(s.deadline(&s.Participants[i]))
 	}
 	for i := range s.Recordings {
-		earlier(s.recordingDeadline(&s.Recordings[i]))
+		earlier(s.Recordings[i].Deadline(s.Limits.FinishDeadline))
 	}
 	return next
 }

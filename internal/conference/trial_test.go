@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "parley/internal/conference"
+	"parley/internal/conference/tape"
 )
 
 // fataler is what *testing.T and *rapid.T share.
@@ -62,7 +63,7 @@ func (x *trial) do(c Command) ([]Event, error) {
 // watch checks what the log promises from one event to the next.
 func (x *trial) watch(e Event) {
 	x.t.Helper()
-	if stops := e.Type == ConferenceUpdated && e.Recording != nil && e.Recording.Status == RecordingStopping; !stops && things(e) != 1 {
+	if stops := e.Type == ConferenceUpdated && e.Recording != nil && e.Recording.Status == tape.Stopping; !stops && things(e) != 1 {
 		x.t.Fatalf("%s: not about exactly one thing", e.Type)
 	}
 	if _, err := e.Data(); err != nil {

@@ -23,7 +23,7 @@ type room struct {
 	seats    map[conference.ParticipantID]*Seat
 	mixer    Mixer            // nil while nobody is seated and nothing is recorded
 	facts    <-chan loop.Fact // of mixer
-	tape     *tape            // nil while nothing is recorded
+	tape     *reel            // nil while nothing is recorded
 	health   conference.Health
 	pending  []*request // to be written as soon as the store can
 	schedule schedule

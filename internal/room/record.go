@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/store"
 )
@@ -26,7 +27,7 @@ func changeOf(version int64, from, to *conference.State, events []conference.Eve
 	c := &store.Change{Key: keyOf(to.Conference.ID), Version: version, Names: nameChanges(&from.Conference, &to.Conference)}
 	whole := !from.NextDeadline().Equal(to.NextDeadline())
 	latest := map[conference.ParticipantID]*conference.Participant{}
-	recordings := map[string]*conference.Recording{}
+	recordings := map[string]*tape.Recording{}
 	for _, e := range events {
 		row, err := eventOf(&to.Conference, e)
 		if err != nil {
@@ -110,15 +111,15 @@ func participantRecord(p *conference.Participant) (store.Record, error) {
 	}, nil
 }
 
-func recordingRecord(r *conference.Recording) (store.Record, error) {
+func recordingRecord(r *tape.Recording) (store.Record, error) {
 	doc, err := json.Marshal(r)
 	if err != nil {
 		return store.Record{}, fmt.Errorf("write recording %s: %w", r.ID, err)
 	}
 	return store.Record{
 		Kind: store.Recording, ID: r.ID, CustomerID: r.CustomerID, Conference: string(r.ConferenceID), Reference: string(r.ConferenceID),
-		Status: string(r.Status), Live: r.Status != conference.RecordingEnded, Created: r.Created,
-		Deleted: !r.RecordingTimes.Deleted.IsZero(), Doc: doc,
+		Status: string(r.Status), Live: r.Status != tape.Ended, Created: r.Created,
+		Deleted: !r.Deleted.IsZero(), Doc: doc,
 	}, nil
 }
 
@@ -178,11 +179,11 @@ func (r *room) load() error {
 }
 
 // unfinished returns the recordings of a conference that have not ended, in order of their creation.
-func (h *Host) unfinished(ctx context.Context, id conference.ID) ([]conference.Recording, error) {
-	var all []conference.Recording
+func (h *Host) unfinished(ctx context.Context, id conference.ID) ([]tape.Recording, error) {
+	var all []tape.Recording
 	q := store.Query{Kind: store.Recording, Conference: string(id), Live: true, Deleted: true, Limit: pageSize}
 	err := h.each(ctx, q, func(record store.Record) error {
-		var r conference.Recording
+		var r tape.Recording
 		if err := json.Unmarshal(record.Doc, &r); err != nil {
 			return fmt.Errorf("read recording %s: %w", record.ID, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording/capture"
 	"parley/internal/store"
@@ -15,17 +16,17 @@ import (
 // Recorder keeps recordings; *archive.Archive is one. All of it may wait for the disk, so rooms never call it.
 type Recorder interface {
 	// Start opens a capture for a recording that is about to start.
-	Start(r conference.Recording) (*capture.Capture, error)
+	Start(r tape.Recording) (*capture.Capture, error)
 	// Finish makes the file of one whose capture has ended or is about to. failure is the trouble that ended it, "" for none.
-	Finish(ctx context.Context, id, format string) (f conference.RecordingFile, failure conference.RecordingReason, err error)
+	Finish(ctx context.Context, id, format string) (f tape.File, failure tape.Reason, err error)
 	// Settle says that the end has been written down.
 	Settle(id string) error
 	// Remove deletes everything of a recording.
 	Remove(ctx context.Context, id string) error
 }
 
-// tape is what a room has of the recording that runs.
-type tape struct {
+// reel is what a room has of the recording that runs.
+type reel struct {
 	id      string
 	capture *capture.Capture
 	remove  func() // the tap
@@ -47,15 +48,15 @@ func (h *Host) startRecording(ctx context.Context, id conference.ID, c conferenc
 	if err != nil {
 		return View{}, err
 	}
-	tape, err := h.o.Recorder.Start(r)
+	sound, err := h.o.Recorder.Start(r)
 	if err != nil {
 		return View{}, err
 	}
 	q := newRequest(c, o)
-	q.capture = tape
+	q.capture = sound
 	view, err := h.do(ctx, id, q)
 	if err != nil { // nothing was written: the rules have changed their mind meanwhile, or the store cannot
-		tape.Stop("")
+		sound.Stop("")
 		if e := h.o.Recorder.Remove(context.WithoutCancel(ctx), r.ID); e != nil {
 			h.o.Log.Warn("remove a recording that did not start", "recording", r.ID, "error", e)
 		}
@@ -64,7 +65,7 @@ func (h *Host) startRecording(ctx context.Context, id conference.ID, c conferenc
 }
 
 // wouldRecord returns the recording that the rules would start just now, or their refusal, before anything is done.
-func (h *Host) wouldRecord(ctx context.Context, id conference.ID, c conference.StartRecording, o DoOptions) (r conference.Recording, err error) {
+func (h *Host) wouldRecord(ctx context.Context, id conference.ID, c conference.StartRecording, o DoOptions) (r tape.Recording, err error) {
 	if h.o.Recorder == nil {
 		return r, fault.New(fault.Unavailable, "RECORDING_UNAVAILABLE", "this server does not record")
 	}
@@ -100,9 +101,9 @@ func (h *Host) deleteRecording(ctx context.Context, id conference.ID, c conferen
 }
 
 // record lets a recording run: its capture sees the room from the next tick on.
-func (r *room) record(rec *conference.Recording, c *capture.Capture) {
+func (r *room) record(rec *tape.Recording, c *capture.Capture) {
 	r.media()
-	r.tape = &tape{id: rec.ID, capture: c, lanes: map[conference.ParticipantID]lane{}}
+	r.tape = &reel{id: rec.ID, capture: c, lanes: map[conference.ParticipantID]lane{}}
 	for i := range r.state.Participants {
 		if p := &r.state.Participants[i]; p.Status != conference.Leaving {
 			r.tape.show(p)
@@ -114,7 +115,7 @@ func (r *room) record(rec *conference.Recording, c *capture.Capture) {
 }
 
 // show tells the capture what has become of a participant.
-func (t *tape) show(p *conference.Participant) {
+func (t *reel) show(p *conference.Participant) {
 	tag := string(p.ID)
 	now, seen := lane{p.Muted, p.Held}, true
 	was, known := t.lanes[p.ID]
@@ -151,13 +152,13 @@ func (r *room) follow(e conference.Event) {
 		return
 	}
 	switch {
-	case e.Recording.Status != conference.RecordingRunning:
+	case e.Recording.Status != tape.Running:
 		r.cut(string(e.Recording.EndReason))
-	case e.Type == conference.RecordingPaused:
+	case e.Type == tape.PausedEvent:
 		if err := r.tape.capture.Pause(e.Recording.Paused); err != nil {
 			r.host.o.Log.Error("cannot pause a recording", "recording", r.tape.id, "error", err)
 		}
-	case e.Type == conference.RecordingResumed:
+	case e.Type == tape.ResumedEvent:
 		r.tape.capture.Resume()
 	}
 }
@@ -183,7 +184,7 @@ func (r *room) tend() {
 }
 
 // keep starts the goroutine that brings a recording to its end, unless there is one. It ends with the recording, or with the host.
-func (h *Host) keep(id conference.ID, rec conference.Recording, c *capture.Capture) {
+func (h *Host) keep(id conference.ID, rec tape.Recording, c *capture.Capture) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.kept[rec.ID] {
@@ -200,8 +201,8 @@ func (h *Host) keep(id conference.ID, rec conference.Recording, c *capture.Captu
 
 // bring waits for the end of the capture, has the file made, and tells the room of both. What it does not get done because the host ends
 // is begun again by the next start.
-func (h *Host) bring(id conference.ID, rec conference.Recording, c *capture.Capture) {
-	reason := conference.RecordingInterrupted
+func (h *Host) bring(id conference.ID, rec tape.Recording, c *capture.Capture) {
+	reason := tape.ByCrash
 	if c != nil {
 		<-c.Done() // the room stops it at the latest when the host ends
 		reason = ended(c.Result().Reason)
@@ -214,7 +215,7 @@ func (h *Host) bring(id conference.ID, rec conference.Recording, c *capture.Capt
 		return
 	}
 	if err != nil {
-		failure = conference.RecordingFailed
+		failure = tape.Failed
 		h.o.Log.Error("cannot make the file of a recording", "conference", id, "recording", rec.ID, "error", err)
 	}
 	if !h.tellRecording(id, conference.FinishRecording{At: time.Now(), ID: rec.ID, File: file, Failure: failure}) {
@@ -227,7 +228,7 @@ func (h *Host) bring(id conference.ID, rec conference.Recording, c *capture.Capt
 }
 
 // finish has the file made. Where it cannot be kept just now it tries again, for as long as the rules wait for it.
-func (h *Host) finish(id conference.ID, rec conference.Recording) (f conference.RecordingFile, failure conference.RecordingReason, err error) {
+func (h *Host) finish(id conference.ID, rec tape.Recording) (f tape.File, failure tape.Reason, err error) {
 	until := time.Now().Add(h.o.Limits.FinishDeadline)
 	for {
 		f, failure, err = h.o.Recorder.Finish(h.ctx, rec.ID, rec.Format)
@@ -244,16 +245,16 @@ func (h *Host) finish(id conference.ID, rec conference.Recording) (f conference.
 }
 
 // ended turns why a capture ended by itself into a reason of the rules.
-func ended(reason string) conference.RecordingReason {
+func ended(reason string) tape.Reason {
 	switch reason {
 	case capture.LimitReached:
-		return conference.RecordingDuration
+		return tape.ByLimit
 	case capture.DiskFull:
-		return conference.RecordingDiskFull
+		return tape.DiskFull
 	case capture.WriteFailed:
-		return conference.RecordingFailed
+		return tape.Failed
 	}
-	return conference.RecordingInterrupted // whoever else stops a capture has told the room before
+	return tape.ByCrash // whoever else stops a capture has told the room before
 }
 
 // tellRecording sends a command until the room has taken it; false when the host ends or the conference is gone.

@@ -10,6 +10,7 @@ import (
 
 	"parley/internal/blob/dir"
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/capture"
@@ -46,22 +47,22 @@ func (b *bench) open(folder string, free int64) {
 	b.start()
 }
 
-func (b *bench) record(id conference.ID, o conference.RecordingOptions) string {
+func (b *bench) record(id conference.ID, o tape.Options) string {
 	b.Helper()
 	return b.do(id, conference.StartRecording{Options: o}).Conference.Recordings.Active
 }
 
 // wantRecording waits for the end of a recording and returns it.
-func (b *bench) wantRecording(id string, reason conference.RecordingReason) (r conference.Recording) {
+func (b *bench) wantRecording(id string, reason tape.Reason) (r tape.Recording) {
 	b.Helper()
 	for range 100 {
 		synctest.Wait()
-		if b.read(store.Recording, id, &r); r.Status == conference.RecordingEnded {
+		if b.read(store.Recording, id, &r); r.Status == tape.Ended {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if r.Status != conference.RecordingEnded || r.EndReason != reason {
+	if r.Status != tape.Ended || r.EndReason != reason {
 		b.Fatalf("recording is %s (%s), want it ended (%s)", r.Status, r.EndReason, reason)
 	}
 	return r
@@ -70,7 +71,7 @@ func (b *bench) wantRecording(id string, reason conference.RecordingReason) (r c
 func TestRecordedRoom(t *testing.T) {
 	studio(t, 1<<20, func(b *bench) {
 		id := b.create(conference.Create{})
-		rec := b.record(id, conference.RecordingOptions{})
+		rec := b.record(id, tape.Options{})
 		if ports, mixers := b.media.count(); ports != 0 || mixers != 1 {
 			t.Errorf("an empty room that is recorded has %d ports, %d mixers", ports, mixers)
 		}
@@ -90,7 +91,7 @@ func TestRecordedRoom(t *testing.T) {
 		if v := b.do(id, conference.StopRecording{At: time.Now()}); v.Conference.Recordings.Active != "" {
 			t.Errorf("recording_id is %q after the stop", v.Conference.Recordings.Active)
 		}
-		r := b.wantRecording(rec, conference.RecordingStopped)
+		r := b.wantRecording(rec, tape.ByRequest)
 		if r.Length < 3900*time.Millisecond || r.Length > 4100*time.Millisecond || r.Size < 44+2*8000*3 || r.SHA256 == "" {
 			t.Errorf("recording of four seconds, and one that was skipped, has %v, %d bytes, checksum %q", r.Length, r.Size, r.SHA256)
 		}
@@ -136,11 +137,11 @@ func TestRecordingEndsBeforeTheConference(t *testing.T) {
 	studio(t, 1<<20, func(b *bench) {
 		id := b.create(conference.Create{})
 		s := b.enter(id)
-		rec := b.record(id, conference.RecordingOptions{Format: "ogg"})
+		rec := b.record(id, tape.Options{Format: "ogg"})
 		time.Sleep(time.Second)
 		b.do(id, conference.Terminate{At: time.Now(), Delete: true})
 		b.wantEnd(s, conference.LeftTerminated)
-		b.wantRecording(rec, conference.RecordingConference)
+		b.wantRecording(rec, tape.ByConference)
 		if c := b.conference(id); c.Status != conference.Terminated {
 			t.Errorf("conference is %s", c.Status)
 		}
@@ -152,7 +153,7 @@ func TestRecordingEndsBeforeTheConference(t *testing.T) {
 		}
 		before := len(b.log(id))
 		for range 2 {
-			b.do(id, conference.DeleteRecording{At: time.Now(), Recording: conference.Recording{ID: rec}})
+			b.do(id, conference.DeleteRecording{At: time.Now(), Recording: tape.Recording{ID: rec}})
 		}
 		if log := b.log(id)[before:]; !slices.Equal(log, []string{"recording_deleted"}) {
 			t.Errorf("two deletions are told as %q", log)
@@ -165,9 +166,9 @@ func TestRecordingEndsBeforeTheConference(t *testing.T) {
 func TestRecordingReachesItsLimit(t *testing.T) {
 	studio(t, 1<<20, func(b *bench) {
 		id := b.create(conference.Create{})
-		rec := b.record(id, conference.RecordingOptions{Duration: 3 * time.Second})
+		rec := b.record(id, tape.Options{Duration: 3 * time.Second})
 		time.Sleep(4 * time.Second)
-		if r := b.wantRecording(rec, conference.RecordingDuration); r.Length < 2900*time.Millisecond || r.Length > 3*time.Second {
+		if r := b.wantRecording(rec, tape.ByLimit); r.Length < 2900*time.Millisecond || r.Length > 3*time.Second {
 			t.Errorf("a recording of at most 3 s has %v", r.Length)
 		}
 		if c := b.conference(id); c.Recordings.Active != "" || len(c.Recordings.All) != 1 || c.Status != conference.Progressing {
@@ -183,11 +184,11 @@ func TestRecordingIsInterruptedByAStop(t *testing.T) {
 		b.open(folder, 1<<20)
 		id := b.create(conference.Create{})
 		b.enter(id)
-		rec := b.record(id, conference.RecordingOptions{})
+		rec := b.record(id, tape.Options{})
 		time.Sleep(2 * time.Second)
 		b.stop()
 		b.open(folder, 1<<20)
-		if r := b.wantRecording(rec, conference.RecordingInterrupted); r.Length < 1800*time.Millisecond {
+		if r := b.wantRecording(rec, tape.ByCrash); r.Length < 1800*time.Millisecond {
 			t.Errorf("%v of two seconds are there", r.Length)
 		}
 		b.stop()
@@ -223,13 +224,13 @@ func TestStoreFailsWhenARecordingStarts(t *testing.T) {
 		if _, mixers := b.media.count(); mixers != 0 || b.archive.Stats().Live != 0 {
 			t.Errorf("%d mixers, %d captures left", mixers, b.archive.Stats().Live)
 		}
-		b.wantRecording(b.recordFor(id, time.Second), conference.RecordingStopped)
+		b.wantRecording(b.recordFor(id, time.Second), tape.ByRequest)
 	})
 }
 
 func (b *bench) recordFor(id conference.ID, d time.Duration) string {
 	b.Helper()
-	rec := b.record(id, conference.RecordingOptions{})
+	rec := b.record(id, tape.Options{})
 	time.Sleep(d)
 	b.do(id, conference.StopRecording{At: time.Now()})
 	return rec
@@ -238,7 +239,7 @@ func (b *bench) recordFor(id conference.ID, d time.Duration) string {
 // fullDisk is an archive whose captures end because there is no space.
 type fullDisk struct{ *archive.Archive }
 
-func (f fullDisk) Start(r conference.Recording) (*capture.Capture, error) {
+func (f fullDisk) Start(r tape.Recording) (*capture.Capture, error) {
 	c, err := f.Archive.Start(r)
 	if err == nil {
 		time.AfterFunc(time.Second, func() { c.Stop(capture.DiskFull) })
@@ -253,9 +254,9 @@ func TestDiskIsFull(t *testing.T) {
 		b.start()
 		id := b.create(conference.Create{})
 		s := b.enter(id)
-		rec := b.record(id, conference.RecordingOptions{})
+		rec := b.record(id, tape.Options{})
 		time.Sleep(2 * time.Second)
-		r := b.wantRecording(rec, conference.RecordingDiskFull)
+		r := b.wantRecording(rec, tape.DiskFull)
 		if r.Length < 900*time.Millisecond || r.Size < 44 {
 			t.Errorf("a second was there before the disk was full: %+v", r)
 		}
@@ -273,7 +274,7 @@ type unreachable struct {
 	tries *int
 }
 
-func (u unreachable) Finish(ctx context.Context, id, format string) (f conference.RecordingFile, failure conference.RecordingReason, err error) {
+func (u unreachable) Finish(ctx context.Context, id, format string) (f tape.File, failure tape.Reason, err error) {
 	if *u.tries++; *u.tries < 4 {
 		return f, "", fault.New(fault.Unavailable, "BLOB_UNAVAILABLE", "cannot reach the store")
 	}
@@ -288,7 +289,7 @@ func TestFilesCannotBeKeptForAWhile(t *testing.T) {
 		b.start()
 		rec := b.recordFor(b.create(conference.Create{}), time.Second)
 		time.Sleep(20 * time.Second)
-		if r := b.wantRecording(rec, conference.RecordingStopped); r.Size == 0 || tries != 4 {
+		if r := b.wantRecording(rec, tape.ByRequest); r.Size == 0 || tries != 4 {
 			t.Errorf("after %d tries: %+v", tries, r)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 )
 
 const (
@@ -115,7 +116,7 @@ func (r *room) stop() {
 
 // abandon ends every seat without writing anything, and the room.
 func (r *room) abandon(err error) {
-	r.cut(string(conference.RecordingInterrupted))
+	r.cut(string(tape.ByCrash))
 	var out []departure
 	for id, seat := range r.seats {
 		out = append(out, departure{seat, conference.LeftLost})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/loop"
 	"parley/internal/recording/capture"
@@ -193,7 +194,7 @@ func (r *room) react(b *batch) {
 	var in []*Seat
 	var out []departure
 	for _, e := range b.events {
-		if e.Type == conference.RecordingStarted && b.captures[e.Recording.ID] != nil {
+		if e.Type == tape.StartedEvent && b.captures[e.Recording.ID] != nil {
 			r.record(e.Recording, b.captures[e.Recording.ID])
 		} else if e.Recording != nil {
 			r.follow(e)

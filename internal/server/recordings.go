@@ -11,6 +11,7 @@ import (
 	"parley/internal/blob/dir"
 	"parley/internal/blob/s3"
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/capture"
@@ -76,7 +77,7 @@ func (p *parts) keepRecordings(ctx context.Context) error {
 // expireRecordings deletes the recordings that ended before the time.
 func (p *parts) expireRecordings(ctx context.Context, before time.Time) error {
 	q := store.Query{
-		Kind: store.Recording, Status: []string{string(conference.RecordingEnded)}, Before: store.Cursor{Created: before}, Limit: 100,
+		Kind: store.Recording, Status: []string{string(tape.Ended)}, Before: store.Cursor{Created: before}, Limit: 100,
 	}
 	for {
 		page, err := p.store.List(ctx, q)
@@ -85,14 +86,14 @@ func (p *parts) expireRecordings(ctx context.Context, before time.Time) error {
 		}
 		for _, record := range page {
 			q.Before = store.Cursor{Created: record.Created, ID: record.ID}
-			var r conference.Recording
+			var r tape.Recording
 			if err := json.Unmarshal(record.Doc, &r); err != nil {
 				return fmt.Errorf("read recording %s: %w", record.ID, err)
 			}
 			if !r.Ended.Before(before) {
 				continue
 			}
-			if _, err := p.rooms.Do(ctx, r.ConferenceID, conference.DeleteRecording{At: time.Now(), Recording: r}, room.DoOptions{}); err != nil {
+			if _, err := p.rooms.Do(ctx, conference.ID(r.ConferenceID), conference.DeleteRecording{At: time.Now(), Recording: r}, room.DoOptions{}); err != nil {
 				return fmt.Errorf("delete recording %s: %w", r.ID, err)
 			}
 			if err := p.recordings.Remove(ctx, r.ID); err != nil {
@@ -115,7 +116,7 @@ func (p *parts) settleRecordings(ctx context.Context) error {
 			return fmt.Errorf("settle recordings: %w", err)
 		case record.Deleted:
 			err = p.recordings.Remove(ctx, id)
-		case record.Status == string(conference.RecordingEnded):
+		case record.Status == string(tape.Ended):
 			err = p.recordings.Settle(id)
 		}
 		if err != nil && fault.KindOf(err) != fault.NotFound {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"parley/internal/blob"
-	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording"
 	"parley/internal/recording/capture"
@@ -79,7 +79,7 @@ func (a *Archive) Close() {
 
 // Start opens the capture of a recording; the record is kept with it. It refuses with DISK_FULL, RECORDING_FOLDER_UNWRITABLE and
 // RECORDING_EXISTS. It waits for the disk.
-func (a *Archive) Start(r conference.Recording) (*capture.Capture, error) {
+func (a *Archive) Start(r tape.Recording) (*capture.Capture, error) {
 	meta, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("start recording %s: %w", r.ID, err)
@@ -106,25 +106,25 @@ func (a *Archive) Stats() Stats {
 
 // Finish makes what a client gets first, the mix in the recording's format, when its capture has ended; it waits for that. failure says
 // which trouble ended the capture, "" for none; the sound up to it is there all the same.
-func (a *Archive) Finish(ctx context.Context, id, format string) (f conference.RecordingFile, failure conference.RecordingReason, err error) {
+func (a *Archive) Finish(ctx context.Context, id, format string) (f tape.File, failure tape.Reason, err error) {
 	if err := a.wait(ctx, id); err != nil {
 		return f, "", err
 	}
 	file, err := a.File(ctx, id, render.Rendition{Kind: render.Mix, Format: format})
 	if err != nil {
-		return f, conference.RecordingFailed, err
+		return f, tape.Failed, err
 	}
 	m, err := a.Manifest(ctx, id)
 	if err != nil {
-		return f, conference.RecordingFailed, err
+		return f, tape.Failed, err
 	}
 	switch m.Reason {
 	case capture.DiskFull:
-		failure = conference.RecordingDiskFull
+		failure = tape.DiskFull
 	case capture.WriteFailed:
-		failure = conference.RecordingFailed
+		failure = tape.Failed
 	}
-	return conference.RecordingFile{Size: file.Size, Length: file.Duration, SHA256: file.SHA256}, failure, nil
+	return tape.File{Size: file.Size, Length: file.Duration, SHA256: file.SHA256}, failure, nil
 }
 
 // wait waits for the end of a capture that runs here.

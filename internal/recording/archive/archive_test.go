@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	blobs "parley/internal/blob/dir"
-	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/mixer"
 	"parley/internal/recording/archive"
@@ -42,7 +42,7 @@ func open(t *testing.T, dir string) (*archive.Archive, []string) {
 func record(t *testing.T, a *archive.Archive) (id, tag string) {
 	t.Helper()
 	id, tag = uuid.NewString(), uuid.NewString()
-	c, err := a.Start(conference.Recording{ID: id, RecordingOptions: conference.RecordingOptions{Duration: time.Minute}})
+	c, err := a.Start(tape.Recording{ID: id, Options: tape.Options{Duration: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestNoSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = a.Start(conference.Recording{ID: uuid.NewString()})
+	_, err = a.Start(tape.Recording{ID: uuid.NewString()})
 	wantReason(t, err, "DISK_FULL")
 }
 
