@@ -19,6 +19,10 @@ type Address struct {
 // textMax is in characters. SIP sets no bound; no honest address comes near.
 const textMax = 1024
 
+// Check says what makes an address impossible to keep: an unknown type, or a text that is too long or not text. Whether it can be dialled is
+// another question.
+func (a *Address) Check() error { return a.check() }
+
 func (a *Address) check() error {
 	if _, err := wire.OneOf(a.Type, "", "agent", "ai", "ai_team", "conference", "email", "extension", "line", "sip", "tel",
 		"webchat", "web_session", "whatsapp"); err != nil {

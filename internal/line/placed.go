@@ -1,0 +1,12 @@
+package line
+
+import (
+	"parley/internal/call"
+	"parley/internal/call/group"
+)
+
+// Placed is what an Order has become: the calls that are not part of a group, and the groupcalls.
+type Placed struct {
+	Calls  []call.Call
+	Groups []group.Groupcall
+}
