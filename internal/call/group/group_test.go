@@ -227,7 +227,9 @@ func TestRandomCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 		made := 0
-		anyCall := func(t *rapid.T) string { return fmt.Sprintf("ca000000-0000-4000-8000-%012d", rapid.IntRange(0, 8).Draw(t, "call")) }
+		anyCall := func(t *rapid.T) string {
+			return fmt.Sprintf("ca000000-0000-4000-8000-%012d", rapid.IntRange(0, 8).Draw(t, "call"))
+		}
 		dial := func(to int, calls int) {
 			var ids []string
 			for range calls {
