@@ -5,6 +5,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/loop"
+	"parley/internal/recording/deck"
 )
 
 // room is one live conference. Everything but mail and done belongs to the goroutine of run.
@@ -23,7 +24,7 @@ type room struct {
 	seats    map[conference.ParticipantID]*Seat
 	mixer    Mixer            // nil while nobody is seated and nothing is recorded
 	facts    <-chan loop.Fact // of mixer
-	tape     *reel            // nil while nothing is recorded
+	reel     *deck.Reel       // nil while nothing is recorded
 	health   conference.Health
 	pending  []*request // to be written as soon as the store can
 	schedule schedule

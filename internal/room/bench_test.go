@@ -20,6 +20,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/loop"
 	"parley/internal/recording/archive"
+	"parley/internal/recording/deck"
 	"parley/internal/room"
 	"parley/internal/store"
 	"parley/internal/store/memory"
@@ -72,7 +73,7 @@ type bench struct {
 	media   *fakeMedia
 	host    *room.Host
 	archive *archive.Archive                     // nil: nothing is recorded
-	wrap    func(*archive.Archive) room.Recorder // nil: as it is
+	wrap    func(*archive.Archive) deck.Recorder // nil: as it is
 	stop    func()
 }
 
@@ -98,7 +99,7 @@ func bubble(t *testing.T, f func(b *bench)) {
 // start runs a new Host on the same store.
 func (b *bench) start() {
 	b.media = newFakeMedia()
-	var recorder room.Recorder
+	var recorder deck.Recorder
 	if b.archive != nil {
 		recorder = b.archive
 		if b.wrap != nil {

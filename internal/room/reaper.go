@@ -38,12 +38,13 @@ func (h *Host) Run(ctx context.Context) error {
 }
 
 func (h *Host) stop() {
-	h.end() // first, so that who is refused from now on knows why
+	h.deck.Stop() // first, so that who is refused from now on knows why
 	h.mu.Lock()
 	h.stopping = true
 	h.mu.Unlock()
 	close(h.quit)
 	h.wg.Wait()
+	h.deck.Close()
 }
 
 // reap sends Expire to the conferences that are due and have no room to keep their time.

@@ -10,6 +10,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
+	"parley/internal/recording/deck"
 	"parley/internal/store"
 )
 
@@ -62,7 +63,7 @@ func changeOf(version int64, from, to *conference.State, events []conference.Eve
 		delete(latest, e.Participant.ID)
 	}
 	for _, r := range recordings {
-		record, err := recordingRecord(r)
+		record, err := deck.Record(r)
 		if err != nil {
 			return nil, err
 		}
@@ -108,18 +109,6 @@ func participantRecord(p *conference.Participant) (store.Record, error) {
 	return store.Record{
 		Kind: store.Conferencecall, ID: string(p.ID), CustomerID: p.CustomerID, Conference: string(p.ConferenceID),
 		Reference: p.CallID, Status: string(p.Status), Live: p.Status != conference.Leaved, Created: p.Created, Doc: doc,
-	}, nil
-}
-
-func recordingRecord(r *tape.Recording) (store.Record, error) {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		return store.Record{}, fmt.Errorf("write recording %s: %w", r.ID, err)
-	}
-	return store.Record{
-		Kind: store.Recording, ID: r.ID, CustomerID: r.CustomerID, Conference: string(r.ConferenceID), Reference: string(r.ConferenceID),
-		Status: string(r.Status), Live: r.Status != tape.Ended, Created: r.Created,
-		Deleted: !r.Deleted.IsZero(), Doc: doc,
 	}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/capture"
+	"parley/internal/recording/deck"
 	"parley/internal/recording/render"
 	"parley/internal/room"
 	"parley/internal/store"
@@ -250,7 +251,7 @@ func (f fullDisk) Start(r tape.Recording) (*capture.Capture, error) {
 func TestDiskIsFull(t *testing.T) {
 	studio(t, 1<<20, func(b *bench) {
 		b.stop()
-		b.wrap = func(a *archive.Archive) room.Recorder { return fullDisk{a} }
+		b.wrap = func(a *archive.Archive) deck.Recorder { return fullDisk{a} }
 		b.start()
 		id := b.create(conference.Create{})
 		s := b.enter(id)
@@ -285,7 +286,7 @@ func TestFilesCannotBeKeptForAWhile(t *testing.T) {
 	studio(t, 1<<20, func(b *bench) {
 		b.stop()
 		tries := 0
-		b.wrap = func(a *archive.Archive) room.Recorder { return unreachable{a, &tries} }
+		b.wrap = func(a *archive.Archive) deck.Recorder { return unreachable{a, &tries} }
 		b.start()
 		rec := b.recordFor(b.create(conference.Create{}), time.Second)
 		time.Sleep(20 * time.Second)

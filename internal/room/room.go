@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
+	"parley/internal/recording/deck"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -20,10 +22,12 @@ import (
 // Options of a Host. Zero durations mean the defaults named here.
 type Options struct {
 	Store    store.Store
-	Media    Media    // Engine(loop) in a server
-	Recorder Recorder // nil: nothing is recorded
+	Media    Media         // Engine(loop) in a server
+	Recorder deck.Recorder // nil: nothing is recorded
 	Limits   conference.Limits
 	Log      *slog.Logger // nil: slog.Default
+	// AfterRecording does what follows the end of a recording; see deck.Options.After. nil: nothing.
+	AfterRecording func(ctx context.Context, r tape.Recording) error
 
 	HealthInterval time.Duration // between health checks of participants; 5 s
 	IdleAfter      time.Duration // how long a room without participants stays live; 30 s
@@ -43,14 +47,12 @@ func (o *Options) complete() {
 // Host owns the rooms of this node. Its methods may be called from any goroutine.
 type Host struct {
 	o    Options
-	quit chan struct{}   // closed when the rooms have to end
-	ctx  context.Context // of what is done for recordings; ended then, too
-	end  context.CancelFunc
+	quit chan struct{}  // closed when the rooms have to end
+	deck *deck.Deck     // of recordings
 	wg   sync.WaitGroup // goroutines of rooms
 
-	mu       sync.Mutex // guards rooms, kept and stopping
+	mu       sync.Mutex // guards rooms and stopping
 	rooms    map[conference.ID]*room
-	kept     map[string]bool // recordings that somebody brings to their end
 	stopping bool
 
 	seated    atomic.Int64
@@ -61,8 +63,8 @@ type Host struct {
 // rooms end with it: every Host needs its Run.
 func New(o Options) *Host {
 	o.complete()
-	h := &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}, kept: map[string]bool{}}
-	h.ctx, h.end = context.WithCancel(context.Background())
+	h := &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}}
+	h.deck = deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Limits.FinishDeadline, Log: o.Log, After: o.AfterRecording})
 	return h
 }
 
@@ -77,7 +79,7 @@ type Stats struct {
 func (h *Host) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Stats{Rooms: len(h.rooms), Seats: int(h.seated.Load()), Recordings: len(h.kept)}
+	return Stats{Rooms: len(h.rooms), Seats: int(h.seated.Load()), Recordings: h.deck.Kept()}
 }
 
 // View is a conference as it was right after a command, with the version of its key and the log position that it reflects.

@@ -75,7 +75,7 @@ func (r *room) untilWake(now time.Time) time.Duration {
 }
 
 // unwanted reports whether a room without participants may end: nothing is to be written or recorded.
-func (r *room) unwanted() bool { return len(r.pending) == 0 && r.tape == nil }
+func (r *room) unwanted() bool { return len(r.pending) == 0 && r.reel == nil }
 
 func (r *room) wakeUp(now time.Time) {
 	r.settle()
@@ -116,7 +116,7 @@ func (r *room) stop() {
 
 // abandon ends every seat without writing anything, and the room.
 func (r *room) abandon(err error) {
-	r.cut(string(tape.ByCrash))
+	r.cut(tape.ByCrash)
 	var out []departure
 	for id, seat := range r.seats {
 		out = append(out, departure{seat, conference.LeftLost})

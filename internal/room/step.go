@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"parley/internal/conference"
-	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/loop"
 	"parley/internal/recording/capture"
@@ -194,17 +193,10 @@ func (r *room) react(b *batch) {
 	var in []*Seat
 	var out []departure
 	for _, e := range b.events {
-		if e.Type == tape.StartedEvent && b.captures[e.Recording.ID] != nil {
-			r.record(e.Recording, b.captures[e.Recording.ID])
-		} else if e.Recording != nil {
-			r.follow(e)
-		}
+		r.recorded(b, e)
 		p := e.Participant
 		if p == nil {
 			continue
-		}
-		if r.tape != nil {
-			r.tape.show(p)
 		}
 		seat := r.seats[p.ID]
 		switch {
@@ -279,7 +271,7 @@ func portOptions(p *conference.Participant) loop.PortOptions {
 
 // unseat takes ports out of the mix and then tells their holders. Each port waits for the media loop, so all wait together.
 func (r *room) unseat(out []departure) {
-	if len(r.seats) == 0 && r.mixer != nil && r.tape == nil {
+	if len(r.seats) == 0 && r.mixer != nil && r.reel == nil {
 		r.mixer.Close()
 		r.mixer, r.facts = nil, nil
 	} else {
