@@ -317,7 +317,9 @@ func (h *rooms) step(ctx context.Context, s *conference.State, c conference.Comm
 			return v, err
 		}
 		row := store.Event{ID: uuid.NewString(), Type: e.Type, At: e.At, CustomerID: s.Conference.CustomerID, Conference: string(s.Conference.ID), Data: data}
+		row.Resource = row.Conference
 		if p := e.Participant; p != nil {
+			row.Resource = string(p.ID)
 			v.Participant = p
 			doc, _ := json.Marshal(p)
 			change.Records = append(change.Records, store.Record{
@@ -326,6 +328,7 @@ func (h *rooms) step(ctx context.Context, s *conference.State, c conference.Comm
 			})
 		}
 		if r := e.Recording; r != nil {
+			row.Resource = r.ID
 			doc, _ := json.Marshal(r)
 			change.Records = append(change.Records, store.Record{
 				Kind: store.Recording, ID: r.ID, CustomerID: r.CustomerID, Conference: string(r.ConferenceID), Reference: string(r.ConferenceID),
@@ -386,7 +389,7 @@ func writeCall(ctx context.Context, st store.Store, c call.Call, cmd call.Comman
 	for _, e := range events {
 		c.Apply(e)
 		data, _ := e.Data()
-		change.Events = append(change.Events, store.Event{ID: uuid.NewString(), Type: e.Type, At: e.At, CustomerID: c.CustomerID, Data: data})
+		change.Events = append(change.Events, store.Event{ID: uuid.NewString(), Type: e.Type, At: e.At, CustomerID: c.CustomerID, Resource: string(c.ID), Data: data})
 	}
 	change.Key = "call/" + string(c.ID)
 	if _, change.Version, err = st.Last(ctx, change.Key); err != nil {

@@ -18,6 +18,7 @@ import (
 	"parley/internal/store"
 	"parley/internal/webhook/endpoint"
 	"parley/internal/webhook/target"
+	"parley/internal/wire"
 )
 
 // Options of a dispatcher. Store is needed; what is zero has the default that stands behind it.
@@ -269,8 +270,9 @@ func (d *Dispatcher) Redeliver(ctx context.Context, customer, id, eventID string
 	}
 }
 
-// Test sends an event of type webhook_test to the customer's endpoint at once, enabled or not, and says what came of it. It is not in the log.
-func (d *Dispatcher) Test(ctx context.Context, customer, id string) (sent *Sent, a Attempt, err error) {
+// Test sends an event to the customer's endpoint at once, enabled or not, and says what came of it: one of type webhook_test, or, when it is not
+// nil, one like the sample. It is not in the log.
+func (d *Dispatcher) Test(ctx context.Context, customer, id string, sample *store.Entry) (sent *Sent, a Attempt, err error) {
 	s, err := d.book.Own(ctx, customer, id)
 	if err != nil {
 		return nil, a, err
@@ -281,5 +283,11 @@ func (d *Dispatcher) Test(ctx context.Context, customer, id string) (sent *Sent,
 	}
 	e := &c.Events[0]
 	e.ID, e.Key = uuid.NewString(), endpoint.Key(id)
+	if sample != nil {
+		e.Type, e.Data = sample.Type, sample.Data
+		if e.Conference = sample.ConferenceID; e.Conference == wire.NilUUID {
+			e.Conference = ""
+		}
+	}
 	return d.sender.send(ctx, &s, e)
 }

@@ -326,7 +326,7 @@ func TestRedeliver(t *testing.T) {
 		if err := w.d.Redeliver(t.Context(), conf(1), e.ID, d.EventID, 0); fault.ReasonOf(err) != "WEBHOOK_NOT_FOUND" {
 			t.Error(err)
 		}
-		sent, a, err := w.d.Test(t.Context(), me, e.ID)
+		sent, a, err := w.d.Test(t.Context(), me, e.ID, nil)
 		if err != nil || a.Status != 200 || sent.Headers["webhook-signature"] == "" || strings.Contains(string(w.calls("a.example")[3].raw), "whsec_") {
 			t.Errorf("%v %+v %v", sent, a, err)
 		}

@@ -72,6 +72,7 @@ func (f *Feed) Routes() []rest.Route {
 	return []rest.Route{
 		{Method: "GET", Path: "/events/stream", Do: f.events},
 		{Method: "GET", Path: "/ws", Do: f.socket},
+		{Method: "GET", Path: "/service_agents/ws", Do: f.socket}, // its name for agents, in the original
 	}
 }
 

@@ -33,6 +33,8 @@ func (h *History) Routes() []rest.Route {
 		{Method: "GET", Path: "/conferences/{id}/timeline", Do: h.conference},
 		{Method: "GET", Path: "/timelines/{resource_type}/{resource_id}/events", Do: h.resource},
 		{Method: "GET", Path: "/aggregated-events", Do: h.aggregated},
+		{Method: "GET", Path: "/conferencecalls/{id}/explain", Do: h.participant},
+		{Method: "GET", Path: "/calls/{id}/explain", Do: h.call},
 	}
 }
 
@@ -123,18 +125,12 @@ func (h *History) reply(r *rest.Request, about []store.LogQuery) (rest.Reply, er
 	}
 	var all []store.Event
 	for _, q := range about {
-		q.CustomerID, q.Limit = r.CustomerID, 1000
-		for {
-			rows, next, err := h.store.Events(r.Context(), q)
-			if err != nil {
-				return rest.Reply{}, fmt.Errorf("read log: %w", err)
-			}
-			all = append(all, rows...)
-			all = all[max(0, len(all)-storyMax):]
-			if q.After = next; len(rows) < q.Limit {
-				break
-			}
+		q.CustomerID = r.CustomerID
+		rows, err := h.all(r.Context(), q)
+		if err != nil {
+			return rest.Reply{}, err
 		}
+		all = append(all, rows...)
 	}
 	slices.SortFunc(all, func(a, b store.Event) int { return int(b.Seq - a.Seq) })
 	out := page{Result: []told{}}

@@ -5,7 +5,9 @@ package hooks
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
+	"parley/internal/api/catalogue"
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/fault"
@@ -25,9 +27,9 @@ type Hooks struct {
 // New returns the routes on a dispatcher that delivers what is in st.
 func New(st store.Store, d *webhook.Dispatcher) *Hooks { return &Hooks{st, d, d.Book()} }
 
-// Routes returns them.
+// Routes returns them, with those of the catalogue of what webhooks may bring.
 func (h *Hooks) Routes() []rest.Route {
-	return []rest.Route{
+	return append(catalogue.Routes(), []rest.Route{
 		{Method: "GET", Path: "/webhooks", Do: h.list},
 		{Method: "POST", Path: "/webhooks", Do: h.create, Secret: true},
 		{Method: "GET", Path: "/webhooks/{id}", Do: h.get},
@@ -37,7 +39,7 @@ func (h *Hooks) Routes() []rest.Route {
 		{Method: "POST", Path: "/webhooks/{id}/test", Do: h.test},
 		{Method: "POST", Path: "/webhooks/{id}/redeliver", Do: h.redeliver},
 		{Method: "GET", Path: "/webhooks/{id}/deliveries", Do: h.deliveries},
-	}
+	}...)
 }
 
 func (h *Hooks) list(r *rest.Request) (rest.Reply, error) {
@@ -134,7 +136,27 @@ func (h *Hooks) test(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	sent, a, err := h.dispatcher.Test(r.Context(), r.CustomerID, id)
+	var in struct {
+		Type string `json:"type"`
+	}
+	if len(r.Body) > 0 {
+		if err := r.Parse(&in); err != nil {
+			return rest.Reply{}, err
+		}
+	}
+	var about *store.Entry
+	if in.Type != "" && in.Type != "webhook_test" {
+		e, err := catalogue.Find(in.Type)
+		if err != nil {
+			return rest.Reply{}, err
+		}
+		sample, err := e.Sample(time.Now())
+		if err != nil {
+			return rest.Reply{}, err
+		}
+		about = &sample
+	}
+	sent, a, err := h.dispatcher.Test(r.Context(), r.CustomerID, id, about)
 	return rest.Reply{Body: tried{sent, a}}, err
 }
 
