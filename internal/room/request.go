@@ -21,6 +21,7 @@ type request struct {
 	seat    *Seat            // of a join, or that enters
 	session *loop.Session    // that enters
 	capture *capture.Capture // of the start of a recording
+	writing *writing         // of something else than the state
 	must    bool             // goes on until it is written, whoever still waits
 	passing bool             // no reason to keep an empty room live
 	reply   chan answer      // capacity one; nil when nobody waits
