@@ -1,0 +1,195 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/internal/fault"
+	"parley/internal/flow/active"
+	"parley/internal/flow/run"
+	"parley/internal/store"
+)
+
+const (
+	lateEvery     = 2 * time.Second // between two tries to write what could not be written
+	recoverAtOnce = 32              // records that are recovered at the same time, so that their appends share a sync
+	triesMax      = 16              // how often a change is decided anew because somebody else was faster
+)
+
+// Run owns the goroutines of runs on no call, of requests that nobody waits for, and of what has to be written later. It returns when ctx has ended and
+// everything is written that can be; runs that still go on then end as lost. It is called once.
+func (p *Performer) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	defer group.Wait()
+	for range p.o.Senders {
+		group.Go(func() { p.sendPending(ctx) })
+	}
+	group.Go(func() { p.catchUp(ctx) })
+	group.Go(func() { p.watch(ctx) })
+	stopping, cancel := context.WithCancelCause(context.Background())
+	defer cancel(cause(run.Lost))
+	defer context.AfterFunc(ctx, func() { cancel(cause(run.Lost)) })()
+	for {
+		select {
+		case w := <-p.starts:
+			group.Go(func() { p.alone(stopping, w) })
+		case <-ctx.Done():
+			cancel(cause(run.Lost))
+			p.close()
+			for {
+				select {
+				case w := <-p.starts:
+					p.alone(stopping, w)
+				default:
+					return nil
+				}
+			}
+		}
+	}
+}
+
+func (p *Performer) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}
+
+// alone performs a run that is on no call.
+func (p *Performer) alone(ctx context.Context, w *walk) {
+	defer func() { <-p.slots }()
+	ctx, cancel := context.WithTimeoutCause(ctx, p.o.MaxAge, cause("FLOW_TOO_LONG"))
+	defer cancel()
+	w.perform(ctx, nil)
+}
+
+// catchUp writes the ends of runs that could not be written when they came.
+func (p *Performer) catchUp(ctx context.Context) {
+	for {
+		var r *record
+		select {
+		case r = <-p.late:
+		case <-ctx.Done():
+			return
+		}
+		for r.again(ctx) != nil {
+			select {
+			case <-time.After(lateEvery):
+			case <-ctx.Done():
+				return // Recover ends it
+			}
+		}
+	}
+}
+
+// Stop ends a run of the customer's (stopped) and returns its record; its call, if it has one, is hung up. One that has ended comes back as it is. An
+// unknown one is a fault.NotFound, ACTIVEFLOW_NOT_FOUND. When ctx ends before the run has, it ends all the same.
+func (p *Performer) Stop(ctx context.Context, customerID, id string) (active.Activeflow, error) {
+	return p.change(ctx, customerID, id, active.End{At: time.Now(), Reason: run.Stopped})
+}
+
+// Delete hides a run of the customer's from lists, and ends it before as Stop does. Repeated, it changes nothing.
+func (p *Performer) Delete(ctx context.Context, customerID, id string) (active.Activeflow, error) {
+	return p.change(ctx, customerID, id, active.Delete{At: time.Now()})
+}
+
+func (p *Performer) change(ctx context.Context, customerID, id string, c active.Command) (active.Activeflow, error) {
+	id, err := idOf(id)
+	if err != nil {
+		return active.Activeflow{}, err
+	}
+	if err := p.halt(ctx, customerID, id); err != nil {
+		return active.Activeflow{}, err
+	}
+	for range triesMax {
+		a, err := p.settle(ctx, customerID, id, c)
+		if !errors.Is(err, store.ErrFenced) {
+			return a, err
+		}
+	}
+	return active.Activeflow{}, fault.New(fault.Unavailable, "STORE_BUSY", "this activeflow is being changed by many at once; try again")
+}
+
+// halt stops a run that is live and waits for its end.
+func (p *Performer) halt(ctx context.Context, customerID, id string) error {
+	p.mu.Lock()
+	w := p.live[id]
+	p.mu.Unlock()
+	if w == nil || w.plan.CustomerID != customerID {
+		return nil
+	}
+	w.halt()
+	select {
+	case <-w.finished:
+		return nil
+	case <-ctx.Done():
+		return fault.New(fault.Unavailable, "REQUEST_TIMEOUT", "the activeflow is ending, but that is not written yet; look at it again later")
+	}
+}
+
+// settle carries the command out on a record without a run.
+func (p *Performer) settle(ctx context.Context, customerID, id string, c active.Command) (active.Activeflow, error) {
+	r := p.newRecord()
+	if err := r.load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
+		return active.Activeflow{}, err
+	}
+	_, stopping := c.(active.End)
+	if r.flow.CustomerID != customerID || stopping && !r.flow.Deleted.IsZero() {
+		r.flow = active.Activeflow{} // as unknown as one that does not exist
+	}
+	err := r.write(ctx, c)
+	return r.flow, err
+}
+
+func (p *Performer) newRecord() *record { return &record{store: p.o.Store, timeout: p.o.WriteTimeout} }
+
+// Recover ends what a dead process left behind, as lost: call it once, before the doors open and after the calls are recovered. Runs that this process
+// has begun are left alone.
+func (p *Performer) Recover(ctx context.Context) error {
+	var group errgroup.Group
+	group.SetLimit(recoverAtOnce)
+	found := 0
+	q := store.Query{Kind: store.Activeflow, Live: true, Deleted: true, Limit: 1000}
+	for more := true; more; {
+		page, err := p.o.Store.List(ctx, q)
+		if err != nil {
+			_ = group.Wait()
+			return fmt.Errorf("recover flows: %w", err)
+		}
+		for _, row := range page {
+			q.Before = store.Cursor{Created: row.Created, ID: row.ID}
+			if p.runs(row.ID) {
+				continue
+			}
+			found++
+			group.Go(func() error {
+				r := p.newRecord()
+				if err := r.read(row); err != nil {
+					return err
+				}
+				if err := r.write(ctx, active.Recover{At: time.Now()}); !errors.Is(err, store.ErrFenced) {
+					return err
+				}
+				return nil // it belongs to this process, and has ended since
+			})
+		}
+		more = len(page) == q.Limit
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("recover flows: %w", err)
+	}
+	if found > 0 {
+		p.o.Log.Info("ended the flows of the process before", "flows", found)
+	}
+	return nil
+}
+
+func (p *Performer) runs(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live[id] != nil
+}

@@ -1,0 +1,143 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"parley/internal/fault"
+	"parley/internal/flow/active"
+	"parley/internal/store"
+)
+
+// record is an activeflow's record, as its owner writes it.
+type record struct {
+	store   store.Store
+	timeout time.Duration // of one write
+
+	mu      sync.Mutex // guards what follows
+	flow    active.Activeflow
+	version int64
+	moved   bool           // somebody else has written: read again first
+	late    active.Command // what could not be written; a newer one says it all
+}
+
+func keyOf(id string) string { return "activeflow/" + id }
+
+// state returns the record as it was written last.
+func (r *record) state() active.Activeflow {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.flow
+}
+
+// create writes the first state.
+func (r *record) create(ctx context.Context, c active.Create, keep func(active.Activeflow) (*store.Answer, error)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	events, err := active.Decide(active.Activeflow{}, c)
+	if err != nil {
+		return err
+	}
+	var answer *store.Answer
+	if keep != nil {
+		if answer, err = keep(events[0].Activeflow); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	err = r.append(ctx, events, answer)
+	if errors.Is(err, store.ErrFenced) {
+		return fault.New(fault.Conflict, "ALREADY_EXISTS", "activeflow %s exists; choose another id or none", c.ID)
+	}
+	return err
+}
+
+// write decides and appends the command. When that fails for want of the store, the next write makes up for it. An error with reason
+// ACTIVEFLOW_ALREADY_STOPPED says that somebody else has ended the run.
+func (r *record) write(ctx context.Context, c active.Command) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	if r.moved {
+		if err := r.load(ctx, r.flow.ID); err != nil {
+			r.late = c
+			return err
+		}
+	}
+	events, err := active.Decide(r.flow, c)
+	if err != nil {
+		return err
+	}
+	if len(events) > 0 {
+		if err := r.append(ctx, events, nil); err != nil {
+			r.late = c
+			return err
+		}
+	}
+	r.late = nil
+	return nil
+}
+
+// again tries what could not be written.
+func (r *record) again(ctx context.Context) error {
+	r.mu.Lock()
+	c := r.late
+	r.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	return r.write(ctx, c)
+}
+
+func (r *record) append(ctx context.Context, events []active.Event, answer *store.Answer) error {
+	next := events[len(events)-1].Activeflow
+	doc, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("write activeflow %s: %w", next.ID, err)
+	}
+	change := store.Change{Key: keyOf(next.ID), Version: r.version, Answer: answer, Records: []store.Record{{
+		Kind: store.Activeflow, ID: next.ID, CustomerID: next.CustomerID, Reference: next.ReferenceID, Status: string(next.Status),
+		Type: next.ReferenceType, Live: next.Status != active.Ended, Created: next.Created, Deleted: !next.Deleted.IsZero(), Doc: doc,
+	}}}
+	for _, e := range events {
+		data, err := e.Data()
+		if err != nil {
+			return fmt.Errorf("write activeflow %s: %w", next.ID, err)
+		}
+		change.Events = append(change.Events, store.Event{
+			ID: uuid.NewString(), Type: string(e.Type), At: e.At, CustomerID: next.CustomerID, Resource: next.ID, Data: data,
+		})
+	}
+	if err := r.store.Append(ctx, &change); err != nil {
+		r.moved = errors.Is(err, store.ErrFenced)
+		return fmt.Errorf("write activeflow %s: %w", next.ID, err)
+	}
+	r.flow, r.version = next, change.Records[0].Version
+	return nil
+}
+
+// load reads the record as it stands in the store.
+func (r *record) load(ctx context.Context, id string) error {
+	row, err := r.store.Get(ctx, store.Activeflow, id)
+	if err != nil {
+		return fmt.Errorf("read activeflow: %w", err)
+	}
+	return r.read(row)
+}
+
+func (r *record) read(row store.Record) error {
+	var a active.Activeflow
+	if err := json.Unmarshal(row.Doc, &a); err != nil {
+		return fmt.Errorf("read activeflow %s: %w", row.ID, err)
+	}
+	r.flow, r.version, r.moved = a, row.Version, false
+	return nil
+}

@@ -1,0 +1,85 @@
+package script
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/flow"
+	"parley/internal/flow/action"
+	"parley/internal/flow/active"
+	"parley/internal/flow/run"
+	"parley/internal/prompt"
+	"parley/internal/store"
+	"parley/internal/webhook/target"
+)
+
+// Options of a Performer. Zero values mean the defaults named here.
+type Options struct {
+	Store   store.Store
+	Prompts prompt.Library // nil: nothing is spoken or fetched (VOICE_UNAVAILABLE), what has to be heard is a tone
+	HTTP    *http.Client   // for fetch and webhook_send; nil: public addresses only. Its CheckRedirect and Timeout are not used.
+	Log     *slog.Logger
+	// Call dials for runs that are on no call, and does not wait; nil: they cannot (CALLS_UNAVAILABLE). It may be called from any goroutine.
+	Call func(ctx context.Context, p Plan, o *action.Calling) error
+
+	Alone        int           // runs on no call at once; 100
+	Pending      int           // requests of webhook_send that nobody waits for; 256
+	Senders      int           // of them at once; 8
+	Timeout      time.Duration // longest time of one request of fetch and webhook_send; 10 s
+	WriteTimeout time.Duration // longest wait for one write; 2 s
+	MaxAge       time.Duration // longest time of a run on no call; 24 h
+}
+
+// Plan is a run that is to be performed.
+type Plan struct {
+	CustomerID string
+	Env        run.Env // ActiveflowID: "" for a new one. Unavailable: nil for what this version cannot do.
+	Actions    []flow.Action
+	Status     call.Status       // of the call at the start; "" is progressing
+	Variables  map[string]string // of the server (voipbin.…), besides those of Env
+
+	WebhookURI, WebhookMethod string
+
+	Keep func(active.Activeflow) (*store.Answer, error) // what is to be kept with the creation of the record; nil: nothing
+
+	walk *walk // of a prepared plan
+}
+
+// Performer performs flows. Its methods may be called from any goroutine.
+type Performer struct {
+	o       Options
+	fetches *http.Client
+	sends   *http.Client
+	slots   chan struct{} // taken by runs on no call
+	starts  chan *walk    // runs on no call that begin; as many as slots
+	pending chan request
+	late    chan *record // whose end could not be written
+
+	mu     sync.Mutex // guards what follows
+	live   map[string]*walk
+	closed bool // Run has ended: nothing starts any more
+}
+
+// New makes a Performer.
+func New(o Options) *Performer {
+	o.Log = cmp.Or(o.Log, slog.Default())
+	o.Alone = cmp.Or(o.Alone, 100)
+	o.Pending = cmp.Or(o.Pending, 256)
+	o.Senders = cmp.Or(o.Senders, 8)
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 2*time.Second)
+	o.MaxAge = cmp.Or(o.MaxAge, 24*time.Hour)
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{Transport: target.New(nil).Transport(o.Timeout)}
+	}
+	return &Performer{
+		o: o, fetches: client(o.HTTP, redirectsMax), sends: client(o.HTTP, 0),
+		slots: make(chan struct{}, o.Alone), starts: make(chan *walk, o.Alone), pending: make(chan request, o.Pending),
+		late: make(chan *record, 1024), live: map[string]*walk{},
+	}
+}
