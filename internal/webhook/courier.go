@@ -23,6 +23,7 @@ const (
 type courier struct {
 	d       *Dispatcher
 	to      endpoint.Kept
+	flows   flowTargets // when it is the endpoint of activeflows
 	lanes   *lanes
 	results chan result // as many as there are workers: they never wait
 	asks    chan ask
@@ -41,7 +42,7 @@ type health struct {
 }
 
 func newCourier(d *Dispatcher, to endpoint.Kept) *courier {
-	return &courier{d: d, to: to, lanes: newLanes(), results: make(chan result, d.o.Workers), asks: make(chan ask)}
+	return &courier{d: d, to: to, flows: flowTargets{store: d.o.Store}, lanes: newLanes(), results: make(chan result, d.o.Workers), asks: make(chan ask)}
 }
 
 func (c *courier) reader() string { return readerKey + c.to.ID }
@@ -90,19 +91,20 @@ func (c *courier) step(ctx context.Context) (more bool, err error) {
 	at := time.Now()
 	for i := range fresh {
 		e := &fresh[i]
-		c.lanes.add(c.laneOf(e.Key, e.Conference, e.ID), item{seq: e.Seq, eventID: e.ID, at: e.At, event: e}, at)
+		c.lanes.add(c.laneOf(c.keyOf(e), e.Conference, e.ID), item{seq: e.Seq, eventID: e.ID, at: e.At, event: e}, at)
 	}
 	c.start(ctx)
 	c.stats.set(len(c.lanes.has), c.lanes.oldest(), c.state.Failing)
 	return more, nil
 }
 
-// laneOf names the line that an event stands in: its conference's, or that of whatever it is about.
+// laneOf names the line that an event stands in: its conference's, or that of whatever it is about. Each activeflow has a line, for it has an
+// address of its own.
 func (c *courier) laneOf(key, conference, eventID string) string {
 	switch {
 	case c.to.Order == endpoint.BestEffort:
 		return eventID
-	case conference != "":
+	case conference != "" && c.to.Type != endpoint.OfActiveflows:
 		return conference
 	}
 	return key
@@ -149,19 +151,23 @@ func (c *courier) read(ctx context.Context) (fresh []store.Event, next int64, mo
 	if err != nil {
 		return nil, 0, false, fmt.Errorf("read the log: %w", err)
 	}
+	more = len(rows) == room
+	if rows, err = c.wanted(ctx, rows); err != nil {
+		return nil, 0, false, err
+	}
 	for _, e := range rows {
 		if !c.lanes.has[e.Seq] { // after a redelivery some are on their way already
 			fresh = append(fresh, e)
 		}
 	}
-	return fresh, next, len(rows) == room, nil
+	return fresh, next, more, nil
 }
 
 // write makes everything durable that has happened, and moves the cursor over what is now pending.
 func (c *courier) write(ctx context.Context, next int64, fresh []store.Event) error {
 	records := c.notes
 	for i := range fresh {
-		d := newDelivery(c.to.ID, &fresh[i])
+		d := newDelivery(c.to.ID, c.keyOf(&fresh[i]), &fresh[i])
 		rec, err := d.record()
 		if err != nil {
 			return err

@@ -69,11 +69,11 @@ func deliveryID(webhookID, eventID string) string {
 	return uuid.NewSHA1(deliverySpace, []byte(webhookID+eventID)).String()
 }
 
-// newDelivery returns the delivery of an event that has not been tried.
-func newDelivery(webhookID string, e *store.Event) Delivery {
+// newDelivery returns the delivery of an event that has not been tried; key is what the event is about.
+func newDelivery(webhookID, key string, e *store.Event) Delivery {
 	return Delivery{
 		ID: deliveryID(webhookID, e.ID), WebhookID: webhookID, CustomerID: e.CustomerID, ConferenceID: wire.UUID(e.Conference), EventID: e.ID,
-		EventType: e.Type, Seq: e.Seq, Lane: e.Key, Status: Pending, Answers: []Attempt{}, Next: wire.Time(now()), Event: wire.Time(e.At), Updated: wire.Time(now()),
+		EventType: e.Type, Seq: e.Seq, Lane: key, Status: Pending, Answers: []Attempt{}, Next: wire.Time(now()), Event: wire.Time(e.At), Updated: wire.Time(now()),
 	}
 }
 

@@ -122,7 +122,7 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		q := store.LogQuery{After: at, Types: []string{"customer_*", "webhook_*"}, Limit: batch}
+		q := store.LogQuery{After: at, Types: []string{"customer_*", "webhook_*", "activeflow_created"}, Limit: batch}
 		rows, next, err := d.o.Store.Events(ctx, q)
 		if err != nil {
 			return err
@@ -147,6 +147,9 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 func (d *Dispatcher) see(ctx context.Context, e *store.Event) error {
 	if strings.HasPrefix(e.Type, "customer_") {
 		return d.book.Follow(ctx, e.Resource, e.Seq)
+	}
+	if strings.HasPrefix(e.Type, "activeflow_") {
+		return d.seeActiveflow(ctx, e)
 	}
 	rec, err := d.o.Store.Get(ctx, store.Webhook, e.Resource)
 	if err != nil {

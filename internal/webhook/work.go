@@ -56,7 +56,7 @@ func (c *courier) deliver(ctx context.Context, it item) (o outcome, err error) {
 		}
 		e = &rows[0]
 	}
-	o.delivery = newDelivery(c.to.ID, e)
+	o.delivery = newDelivery(c.to.ID, c.keyOf(e), e)
 	if it.attempts > 0 {
 		rec, err := c.d.o.Store.Get(ctx, store.Delivery, o.delivery.ID)
 		if err != nil {
@@ -66,7 +66,11 @@ func (c *courier) deliver(ctx context.Context, it item) (o outcome, err error) {
 			return o, err
 		}
 	}
-	sent, a, err := c.d.sender.send(ctx, &c.to, e)
+	to, err := c.target(ctx, e)
+	if err != nil {
+		return o, err
+	}
+	sent, a, err := c.d.sender.send(ctx, to, e)
 	if err != nil {
 		return o, err
 	}
@@ -120,7 +124,12 @@ func (c *courier) judge(o *outcome) (again *item) {
 			d.settle(Dead, time.Time{})
 			c.d.counts.dead.Add(1)
 		}
-		if a.Status == http.StatusGone {
+		if shared := c.to.Type == endpoint.OfActiveflows; shared && a.Status == http.StatusGone {
+			again = nil
+			d.settle(Dead, time.Time{})
+		} else if shared { // it has many addresses: one that fails says nothing about the others
+			break
+		} else if a.Status == http.StatusGone {
 			c.stop = endpoint.ReasonGone
 		} else if at.Sub(c.state.Failing) >= c.d.o.DisableAfter {
 			c.stop = endpoint.ReasonFailing

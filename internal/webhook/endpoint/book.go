@@ -103,7 +103,7 @@ func (b *Book) Update(ctx context.Context, customer, id string, p Patch, expect 
 func (b *Book) Rotate(ctx context.Context, customer, id string) (Endpoint, error) {
 	text := newSecret()
 	s, err := b.edit(ctx, customer, id, "webhook_updated", func(s *Kept) error {
-		if s.Type == OfCustomer || !time.Time(s.Deleted).IsZero() {
+		if s.Type != "" || !time.Time(s.Deleted).IsZero() {
 			return fault.New(fault.Conflict, "STATE_INVALID", "only a webhook of its own that is not deleted gets a new secret")
 		}
 		s.replaceSecret(text, now())
@@ -116,8 +116,8 @@ func (b *Book) Rotate(ctx context.Context, customer, id string) (Endpoint, error
 // Delete ends an endpoint; what it has not got yet it will not get. Repeated, it changes nothing.
 func (b *Book) Delete(ctx context.Context, customer, id string) (Endpoint, error) {
 	s, err := b.edit(ctx, customer, id, "webhook_deleted", func(s *Kept) error {
-		if s.Type == OfCustomer {
-			return fault.New(fault.Conflict, "STATE_INVALID", "this webhook is the customer's webhook_uri; empty it with PUT /customer")
+		if s.Type != "" {
+			return fault.New(fault.Conflict, "STATE_INVALID", "this webhook is %s; it can be disabled", origin[s.Type])
 		}
 		if time.Time(s.Deleted).IsZero() {
 			s.Deleted = wire.Time(now())

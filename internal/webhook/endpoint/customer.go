@@ -39,6 +39,9 @@ func (b *Book) Follow(ctx context.Context, customerID string, at int64) error {
 	if rec.Deleted {
 		c.URI = ""
 	}
+	if err := b.followSecret(ctx, &c); err != nil {
+		return err
+	}
 	id := uuid.NewSHA1(customerSpace, []byte(customerID)).String()
 	_, err = b.edit(ctx, customerID, id, "webhook_updated", func(s *Kept) error { c.into(s); return nil })
 	if fault.ReasonOf(err) != "WEBHOOK_NOT_FOUND" || c.URI == "" {
@@ -52,6 +55,11 @@ func (b *Book) Follow(ctx context.Context, customerID string, at int64) error {
 		After: max(0, at-1), // it is told of its own beginning
 	}
 	c.into(&s)
+	return b.make(ctx, &s)
+}
+
+// make writes a new endpoint; one that somebody else has made meanwhile is as good.
+func (b *Book) make(ctx context.Context, s *Kept) error {
 	made, err := s.Change("webhook_created", time.Time(s.Created))
 	if err != nil {
 		return err
@@ -59,7 +67,7 @@ func (b *Book) Follow(ctx context.Context, customerID string, at int64) error {
 	if err := b.store.Append(ctx, made); !errors.Is(err, store.ErrFenced) {
 		return err
 	}
-	return nil // somebody else has made it from the same customer
+	return nil
 }
 
 func ignoreUnknown(err error) error {
@@ -82,4 +90,43 @@ func (c *customer) into(s *Kept) {
 		s.Status, s.Reason = Disabled, ReasonAsked
 	}
 	s.replaceSecret(c.Secret, now())
+}
+
+func flowsID(customerID string) string {
+	return uuid.NewSHA1(customerSpace, []byte("activeflows of "+customerID)).String()
+}
+
+// FollowActiveflow makes the endpoint that brings the events of the customer's activeflows to the address that each of them has, unless there is
+// one; at is the place of the log where the first of them began. It signs with the customer's secret.
+func (b *Book) FollowActiveflow(ctx context.Context, customerID string, at int64) error {
+	id := flowsID(customerID)
+	if _, err := b.Own(ctx, customerID, id); fault.ReasonOf(err) != "WEBHOOK_NOT_FOUND" {
+		return err
+	}
+	rec, err := b.store.Get(ctx, store.Customer, customerID)
+	if err != nil {
+		return fmt.Errorf("read customer: %w", err)
+	}
+	var c customer
+	if err := json.Unmarshal(rec.Doc, &c); err != nil {
+		return fmt.Errorf("read customer %s: %w", customerID, err)
+	}
+	s := Kept{
+		Endpoint: Endpoint{
+			ID: id, CustomerID: customerID, Type: OfActiveflows, Name: "webhook_uri of activeflows", Method: "POST", Events: []string{},
+			ConferenceID: wire.NilUUID, Order: Strict, Format: Plain, Status: Enabled, Created: wire.Time(now()),
+		},
+		After: max(0, at-1),
+	}
+	s.replaceSecret(c.Secret, now())
+	return b.make(ctx, &s)
+}
+
+// followSecret makes the endpoint of activeflows, when there is one, sign with the customer's secret.
+func (b *Book) followSecret(ctx context.Context, c *customer) error {
+	_, err := b.edit(ctx, c.ID, flowsID(c.ID), "webhook_updated", func(s *Kept) error {
+		s.replaceSecret(c.Secret, now())
+		return nil
+	})
+	return ignoreUnknown(err)
 }
