@@ -1,6 +1,9 @@
 package call
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Command is a wish, or a fact that signalling reports. The set is closed; every command carries its time, and ids that it needs are
 // made by the caller.
@@ -44,6 +47,27 @@ type (
 		ConferenceID     string
 		ConferencecallID string
 	}
+	// Mute says what the call is kept from: in, speaking; out, hearing; both; "" nothing. It is refused once the call has ended.
+	Mute struct {
+		At        time.Time
+		Direction string
+	}
+	// Act says which action of a flow runs, as its JSON; nil for none. It is no event of its own when it is the one before.
+	Act struct {
+		At     time.Time
+		Action json.RawMessage
+	}
+	// Tape says that a recording of the call has begun, or that it has ended.
+	Tape struct {
+		At          time.Time
+		RecordingID string
+		Ended       bool
+	}
+	// Chain adds a call that ends when this one does.
+	Chain struct {
+		At     time.Time
+		CallID string
+	}
 	// Delete hides an ended call from lists. Repeated, it changes nothing.
 	Delete struct{ At time.Time }
 	// Recover ends a call that a dead process left behind: by us, with reason failed and detail "lost". Repeated, it changes nothing.
@@ -57,5 +81,9 @@ func (Answer) command()   {}
 func (Cancel) command()   {}
 func (Hangup) command()   {}
 func (Seat) command()     {}
+func (Mute) command()     {}
+func (Act) command()      {}
+func (Tape) command()     {}
+func (Chain) command()    {}
 func (Delete) command()   {}
 func (Recover) command()  {}

@@ -86,6 +86,14 @@ func (d *decision) run(cmd Command) error {
 		return d.on(cmd.At).hangup(cmd)
 	case Seat:
 		return d.on(cmd.At).seat(cmd)
+	case Mute:
+		return d.on(cmd.At).mute(cmd)
+	case Act:
+		return d.on(cmd.At).act(cmd)
+	case Tape:
+		return d.on(cmd.At).tape(cmd)
+	case Chain:
+		return d.on(cmd.At).chain(cmd)
 	case Delete:
 		return d.on(cmd.At).delete()
 	case Recover:

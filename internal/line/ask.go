@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	"strings"
 
 	"parley/internal/fault"
 	"parley/internal/sdp"
@@ -33,7 +34,7 @@ func (l *Line) Offer(ctx context.Context, offer []byte) (answer []byte, err erro
 
 // Answered takes the peer's answer to an offer of ours (in ACK).
 func (l *Line) Answered(ctx context.Context, answer []byte) (err error) {
-	if asked := l.ask(ctx, func() { err = l.answered(ctx, answer) }); asked != nil {
+	if asked := l.ask(ctx, func() { err = l.accepted(ctx, answer) }); asked != nil {
 		return asked
 	}
 	return err
@@ -42,13 +43,17 @@ func (l *Line) Answered(ctx context.Context, answer []byte) (err error) {
 // Digit reports a key that came by SIP INFO.
 func (l *Line) Digit(ctx context.Context, digit string) {
 	_ = l.ask(ctx, func() {
-		if err := l.seat.Digit(ctx, digit); err != nil {
-			l.x.o.Log.Warn("key not taken", "call", l.record.call.ID, "error", err)
+		if c := l.chair.Load(); c == nil || !c.entered {
+			if len(digit) == 1 && strings.Contains("0123456789*#ABCD", digit) {
+				l.keys.press(digit[0])
+			}
+		} else if err := c.seat.Digit(ctx, digit); err != nil {
+			l.x.o.Log.Warn("key not taken", "call", l.id, "error", err)
 		}
 	})
 }
 
-func (l *Line) answered(ctx context.Context, answer []byte) error {
+func (l *Line) accepted(ctx context.Context, answer []byte) error {
 	m, err := l.sdp.Accept(answer)
 	if err != nil {
 		return err

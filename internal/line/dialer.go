@@ -64,6 +64,11 @@ type Live interface {
 	Message(ctx context.Context, contentType string, body []byte) error
 }
 
+// Routes finds ways to callees and guards them.
+type Routes interface {
+	hops(ctx context.Context, o Order, to call.Address) ([]hop, error)
+}
+
 // Order asks for calls out.
 type Order struct {
 	CustomerID   string
@@ -89,6 +94,8 @@ type Joining struct {
 	ConferenceID, Name, Role string
 	Muted                    bool
 	PreFlowID                string
+
+	straight bool // for a connect: without flows, and not before the callee has answered
 }
 
 // Control is a wish about a live call.

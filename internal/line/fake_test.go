@@ -125,6 +125,7 @@ type fakeMedia struct {
 	ports    int // that may still be bound; negative: any number
 	next     uint16
 	sessions []*fakeSession
+	booths   []*fakeBooth
 	mixers   map[string]*fakeMixer // by tag
 	options  map[string]loop.PortOptions
 }
@@ -196,6 +197,46 @@ func (s *fakeSession) media() sdp.Media {
 
 func (m *fakeMedia) NewRoom() room.Mixer {
 	return &fakeMixer{media: m, facts: make(chan loop.Fact, 1024)}
+}
+
+func (m *fakeMedia) NewBooth() line.Booth {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := &fakeBooth{fakeMixer: &fakeMixer{media: m, facts: make(chan loop.Fact, 1024)}}
+	m.booths = append(m.booths, b)
+	return b
+}
+
+// fakeBooth plays in virtual time.
+type fakeBooth struct {
+	*fakeMixer
+	played []loop.PlayOptions
+}
+
+func (b *fakeBooth) Play(o loop.PlayOptions) (line.Playing, error) {
+	b.media.mu.Lock()
+	defer b.media.mu.Unlock()
+	b.played = append(b.played, o)
+	p := &fakePlaying{done: make(chan struct{})}
+	if !o.Repeat {
+		p.timer = time.AfterFunc(time.Duration(len(o.Samples))*time.Second/time.Duration(o.Rate), func() { p.once.Do(func() { close(p.done) }) })
+	}
+	return p, nil
+}
+
+type fakePlaying struct {
+	once  sync.Once
+	timer *time.Timer
+	done  chan struct{}
+}
+
+func (p *fakePlaying) Done() <-chan struct{} { return p.done }
+
+func (p *fakePlaying) Stop() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.once.Do(func() { close(p.done) })
 }
 
 type fakeMixer struct {

@@ -9,20 +9,22 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
 	"parley/internal/call"
+	"parley/internal/call/group"
 	"parley/internal/codec"
-	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/prompt"
 	"parley/internal/room"
 	"parley/internal/sdp"
 	"parley/internal/store"
 )
 
-// Dialog is the signalling handle of one call, as a door provides it. Methods are called from the line's goroutine.
+// Dialog is the signalling handle of a call that came in, as a door provides it. Methods are called from the line's goroutine.
 type Dialog interface {
 	// Ring tells the caller that it rings (SIP 180).
 	Ring() error
@@ -31,8 +33,13 @@ type Dialog interface {
 	Answer(ctx context.Context, body []byte) (confirmed []byte, err error)
 	// Reject refuses an unanswered call; the status follows fault.KindOf(err) and the reason is shown to the peer.
 	Reject(err error)
+	Ended
 	// Hangup ends an answered call (SIP BYE) with a reason for the peer (RFC 3326 text).
 	Hangup(reason string)
+}
+
+// Ended tells of the end of a dialog.
+type Ended interface {
 	// Done closes when the dialog is over, whoever ended it.
 	Done() <-chan struct{}
 	// Cause says how it ended, once Done is closed: by "remote" or "local", with the SIP status of a failure or 0.
@@ -54,12 +61,17 @@ type Invite struct {
 type Options struct {
 	Store          store.Store
 	Rooms          *room.Host
-	Media          Media // Engine(loop) in a server
+	Media          Media          // Engine(loop) in a server
+	Flows          Flows          // nil: no flows are run
+	Prompts        prompt.Library // nil: nothing is spoken or played
+	Routes         Routes         // ways to callees other than extensions; nil: there are none
 	Log            *slog.Logger
 	Codecs         []sdp.Codec // what is offered and accepted, in our order; nil: everything that we have
 	AllowAnonymous bool        // calls without authentication enter any conference by its id or alias, not just by a direct hash
 	MaxCalls       int         // at once; 0: as many as the media loops carry
 
+	MaxDuration  time.Duration // of a call; 24 h
+	MediaTimeout time.Duration // silence of the peer after which a call that is in no conference ends; 0: never
 	ConnectAfter time.Duration // when a confirmed call counts as connected although no packet has come; 1 s
 	WriteTimeout time.Duration // longest wait for one write; 5 s
 	StopTimeout  time.Duration // longest time to write down the end of a call at a stop; 5 s
@@ -70,13 +82,19 @@ type Exchange struct {
 	o       Options
 	guesses guesses
 
-	mu    sync.Mutex // guards lines
-	lines map[call.ID]*Line
+	door atomic.Pointer[Dialer]
+	work sync.WaitGroup // lines that run in goroutines of the exchange
+
+	mu     sync.Mutex // guards what follows
+	lines  map[call.ID]*Line
+	groups map[group.ID]*calling
+	life   context.Context // of Run; nil before
 }
 
 // New makes an Exchange.
 func New(o Options) *Exchange {
 	o.Log = cmp.Or(o.Log, slog.Default())
+	o.MaxDuration = cmp.Or(o.MaxDuration, 24*time.Hour)
 	o.ConnectAfter = cmp.Or(o.ConnectAfter, time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 5*time.Second)
 	o.StopTimeout = cmp.Or(o.StopTimeout, 5*time.Second)
@@ -87,7 +105,7 @@ func New(o Options) *Exchange {
 			})
 		}
 	}
-	return &Exchange{o: o, lines: map[call.ID]*Line{}}
+	return &Exchange{o: o, lines: map[call.ID]*Line{}, groups: map[group.ID]*calling{}}
 }
 
 // Live returns how many calls there are.
@@ -104,24 +122,21 @@ func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, erro
 	if err := x.o.Media.Admit(); err != nil {
 		return nil, err
 	}
-	c, err := x.route(ctx, in)
+	r, err := x.route(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	l := &Line{
-		x: x, d: d, in: in, conference: c.ID, customer: c.CustomerID, record: newRecord(x.o.Store, string(c.ID)),
-		asks: make(chan func()), hang: make(chan struct{}), over: make(chan struct{}), finished: make(chan struct{}),
-	}
-	id := call.ID(uuid.NewString())
-	if err := x.enlist(id, l); err != nil {
+	l := x.newLine(call.ID(uuid.NewString()), r.customer, r.plan)
+	l.inbound = inbound{d, in}
+	if err := x.enlist(l.id, l); err != nil {
 		return nil, err
 	}
-	if err := l.open(ctx, id); err != nil {
+	if err := l.open(ctx); err != nil {
 		l.close()
-		x.strike(id)
+		x.strike(l.id)
 		return nil, err
 	}
-	x.o.Log.Info("call accepted", "call", id, "conference", c.ID, "peer", in.Peer)
+	x.o.Log.Info("call accepted", "call", l.id, "conference", r.plan.conference, "peer", in.Peer)
 	return l, nil
 }
 
@@ -145,29 +160,4 @@ func (x *Exchange) line(id call.ID) *Line {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.lines[id]
-}
-
-// Line is one live call. Run is called once; the other methods may be called from any goroutine.
-type Line struct {
-	x          *Exchange
-	d          Dialog
-	in         Invite
-	conference conference.ID
-	customer   string // the conference's
-
-	asks     chan func()   // what has to run in the line's goroutine; unbuffered
-	hang     chan struct{} // closed when somebody wants the call to end
-	hangOnce sync.Once
-	over     chan struct{} // closed when no more asks are taken
-	finished chan struct{} // closed when Run is about to return
-
-	// What follows belongs to the goroutine of Run.
-	record  *record
-	session Session
-	sdp     *sdp.Session
-	body    []byte    // our answer to the invite's offer
-	media   sdp.Media // as agreed, zero before
-	seat    *room.Seat
-	want    leg // what signalling says of the participant
-	told    leg // what its seat knows of that
 }

@@ -11,6 +11,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/loop"
+	"parley/internal/room"
 	"parley/internal/sdp"
 )
 
@@ -18,6 +19,8 @@ import (
 type Media interface {
 	Admit() error
 	NewSession() (Session, error)
+	// NewBooth makes an empty room for one call.
+	NewBooth() Booth
 }
 
 // Session is a media transport; its methods promise what those of loop.Session promise.
@@ -44,30 +47,86 @@ func (e engine) NewSession() (Session, error) {
 	return session{s}, nil
 }
 
+// NewBooth implements Media.
+func (e engine) NewBooth() Booth { return &private{Room: e.NewRoom()} }
+
+type private struct {
+	*loop.Room
+	port *loop.Port
+}
+
+// Enter implements Booth.
+func (p *private) Enter(s *loop.Session, o loop.PortOptions) (room.Port, error) {
+	port, err := p.Room.Enter(s, o)
+	if err != nil {
+		return nil, err // not port: a nil *loop.Port would make a Port that is not nil
+	}
+	p.port = port
+	return port, nil
+}
+
+// Play implements Booth.
+func (p *private) Play(o loop.PlayOptions) (Playing, error) {
+	o.Port = p.port // is heard on hold, too
+	player, err := p.Room.Play(o)
+	if err != nil {
+		return nil, err
+	}
+	return player, nil
+}
+
 type session struct{ *loop.Session }
 
 // Handle implements Session.
 func (s session) Handle() *loop.Session { return s.Session }
 
 // open binds the media ports, answers the offer as far as that goes without the caller, and writes the call's record.
-func (l *Line) open(ctx context.Context, id call.ID) (err error) {
+func (l *Line) open(ctx context.Context) (err error) {
+	if err := l.bind(); err != nil {
+		return err
+	}
+	in := l.inbound.in
+	l.sdp.SetSource(in.Peer.Addr())
+	if in.Offer != nil {
+		var m sdp.Media
+		if l.body, m, err = l.sdp.Answer(in.Offer); err != nil {
+			return err
+		}
+		l.agreed(m)
+	}
+	if err := l.prepare(ctx, call.Inbound, in.Source, in.Destination); err != nil {
+		return err
+	}
+	incoming := call.Incoming{
+		At: time.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: in.Source, Destination: in.Destination, SIPCallID: in.SIPCallID,
+	}
+	if l.plan.show != nil {
+		incoming.FlowID, incoming.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID
+	}
+	if err := l.record.write(ctx, incoming); err != nil {
+		l.forget(ctx)
+		return err
+	}
+	l.made = l.record.call
+	return nil
+}
+
+// kind is the type of a call with the plan.
+func (p plan) kind() call.Type {
+	if p.conference == "" {
+		return call.ForFlow
+	}
+	return call.ForConference
+}
+
+// bind takes media ports.
+func (l *Line) bind() (err error) {
 	if l.session, err = l.x.o.Media.NewSession(); err != nil {
 		return err
 	}
 	local := l.session.Local()
 	l.sdp = sdp.New(local, netip.AddrPortFrom(local.Addr(), local.Port()+1), rand.Uint64()>>2, l.x.o.Codecs)
-	l.sdp.SetSource(l.in.Peer.Addr())
-	if l.in.Offer != nil {
-		var m sdp.Media
-		if l.body, m, err = l.sdp.Answer(l.in.Offer); err != nil {
-			return err
-		}
-		l.agreed(m)
-	}
-	return l.record.write(ctx, call.Incoming{
-		At: time.Now(), ID: id, CustomerID: l.customer, Type: call.ForConference,
-		Source: l.in.Source, Destination: l.in.Destination, SIPCallID: l.in.SIPCallID,
-	})
+	return nil
 }
 
 // close gives the media ports back.
@@ -88,7 +147,7 @@ type leg struct {
 func (l *Line) agreed(m sdp.Media) {
 	l.media = m
 	l.want = leg{
-		held:   held(m),
+		held:   l.overlay.hold || held(m),
 		silent: !m.Direction.Receives(),
 		media:  conference.Media{Kind: "sip", Codec: m.Codec.Name, Address: masked(m.Remote.Addr())},
 	}
@@ -118,16 +177,19 @@ func (l *Line) adopt(m sdp.Media) error {
 	if err := l.session.Apply(m); err != nil {
 		return fmt.Errorf("apply media: %w", err)
 	}
+	l.applied = true
 	l.agreed(m)
+	l.setBooth()
 	return nil
 }
 
 // tell makes the seat follow what signalling says. What cannot be written is told again later.
 func (l *Line) tell(ctx context.Context) {
-	if l.seat == nil || l.want == l.told {
+	seat := l.seat()
+	if seat == nil || l.want == l.told {
 		return
 	}
-	l.seat.ExpectMedia(!l.want.silent)
+	seat.ExpectMedia(!l.want.silent)
 	var p conference.ParticipantPatch
 	if l.want.held != l.told.held {
 		p.Held = &l.want.held
@@ -136,8 +198,9 @@ func (l *Line) tell(ctx context.Context) {
 		p.Media = &l.want.media
 	}
 	if p != (conference.ParticipantPatch{}) {
-		if err := l.seat.Set(ctx, p); retriable(err) {
-			l.x.o.Log.Warn("cannot write hold or codec; trying again", "call", l.record.call.ID, "error", err)
+		if err := seat.Set(ctx, p); retriable(err) {
+			l.x.o.Log.Warn("cannot write hold or codec; trying again", "call", l.id, "error", err)
+			l.later()
 			return
 		}
 	}

@@ -148,7 +148,7 @@ func (x *Exchange) Hangup(ctx context.Context, callID string) (call.Call, error)
 	if l == nil {
 		return x.hangupOrphan(ctx, call.ID(callID))
 	}
-	l.hangOnce.Do(func() { close(l.hang) })
+	l.press(nil)
 	select {
 	case <-l.finished:
 		return l.record.call, nil
@@ -203,6 +203,9 @@ func (x *Exchange) Recover(ctx context.Context) error {
 	}
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("recover calls: %w", err)
+	}
+	if err := x.recoverGroups(ctx); err != nil {
+		return err
 	}
 	if found > 0 {
 		x.o.Log.Info("recovered calls of the process before", "calls", found)

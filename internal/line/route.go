@@ -17,11 +17,17 @@ import (
 	"parley/internal/wire"
 )
 
-// route finds the conference that the invite may enter. Who may not learn anything gets the same answer for every target.
-func (x *Exchange) route(ctx context.Context, in Invite) (c conference.Conference, err error) {
+// way is where a call goes.
+type way struct {
+	plan
+	customer string // whose that is
+}
+
+// route finds what the invite may enter: a conference, or a flow. Who may not learn anything gets the same answer for every target.
+func (x *Exchange) route(ctx context.Context, in Invite) (w way, err error) {
 	hash, direct := directHash(in.Target)
 	if !direct && in.CustomerID == "" && !x.o.AllowAnonymous {
-		return c, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "calls to this address need the credentials of an extension")
+		return w, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "calls to this address need the credentials of an extension")
 	}
 	var record store.Record
 	if direct {
@@ -31,13 +37,22 @@ func (x *Exchange) route(ctx context.Context, in Invite) (c conference.Conferenc
 	}
 	if err != nil {
 		if fault.KindOf(err) == fault.NotFound {
-			return c, notFound()
+			return w, notFound()
 		}
-		return c, fmt.Errorf("route a call: %w", err)
+		return w, fmt.Errorf("route a call: %w", err)
 	}
 	if !direct && in.CustomerID != "" && in.CustomerID != record.CustomerID {
-		return c, notFound()
+		return w, notFound()
 	}
+	c, err := progressing(record)
+	if err != nil {
+		return w, err
+	}
+	return way{plan{conference: c.ID, show: x.showFor(c.ID, c.CustomerID, c.PreFlowID, c.PostFlowID)}, c.CustomerID}, nil
+}
+
+// progressing reads a conference that can be entered.
+func progressing(record store.Record) (c conference.Conference, err error) {
 	if err := json.Unmarshal(record.Doc, &c); err != nil {
 		return c, fmt.Errorf("read conference %s: %w", record.ID, err)
 	}
@@ -45,6 +60,18 @@ func (x *Exchange) route(ctx context.Context, in Invite) (c conference.Conferenc
 		return c, fault.New(fault.Conflict, "CONFERENCE_NOT_PROGRESSING", "the conference is %s; only a progressing one can be entered", c.Status)
 	}
 	return c, nil
+}
+
+// conference reads a conference of the customer that can be entered.
+func (x *Exchange) conference(ctx context.Context, id conference.ID, customer string) (c conference.Conference, err error) {
+	record, err := x.o.Store.Get(ctx, store.Conference, string(id))
+	if err != nil || record.CustomerID != customer {
+		if err == nil || fault.KindOf(err) == fault.NotFound {
+			return c, notFound()
+		}
+		return c, fmt.Errorf("read conference %s: %w", id, err)
+	}
+	return progressing(record)
 }
 
 func notFound() error {

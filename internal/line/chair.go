@@ -1,0 +1,167 @@
+package line
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/line/script"
+	"parley/internal/room"
+)
+
+// chair is a place of the call in a conference: on its way into the mix, or in it. It implements script.Seat.
+type chair struct {
+	l       *Line
+	seat    *room.Seat
+	place   script.Place
+	entered bool // into the mix; belongs to the line's goroutine
+}
+
+// Join implements script.Rooms.
+func (l *stage) Join(ctx context.Context, id string) (script.Seat, error) {
+	c, err := l.Line.join(ctx, conference.ID(id))
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// join makes the call a joining participant of the conference. The call had better sit nowhere else.
+func (l *Line) join(ctx context.Context, id conference.ID) (*chair, error) {
+	c, err := l.x.conference(ctx, id, l.customer)
+	if err != nil {
+		return nil, err
+	}
+	if old := l.chair.Load(); old != nil {
+		return nil, fault.New(fault.Conflict, "CALL_IN_CONFERENCE", "the call is in conference %s; it has to leave that first", old.place.Conference)
+	}
+	j := conference.Join{
+		At: time.Now(), CustomerID: l.customer, CallID: string(l.id), Name: l.nameAs(), Role: conference.Role(l.plan.join.Role), Muted: l.plan.join.Muted,
+	}
+	if err := l.ask(ctx, func() { j.Media = l.want.media }); err != nil {
+		return nil, err
+	}
+	if l.plan.show != nil {
+		j.ActiveflowID = l.plan.show.plan.Env.ActiveflowID
+	}
+	seat, err := l.x.o.Rooms.Join(ctx, c.ID, j, nil)
+	if err != nil {
+		return nil, err
+	}
+	chair := &chair{l: l, seat: seat, place: script.Place{
+		Conference: string(c.ID), Name: c.Name, Participant: string(seat.ID()), PreFlow: c.PreFlowID, PostFlow: c.PostFlowID,
+	}}
+	if l.plan.join.PreFlowID != "" {
+		chair.place.PreFlow = l.plan.join.PreFlowID
+	}
+	l.chair.Store(chair)
+	return chair, nil
+}
+
+// nameAs is what the participant is called.
+func (l *Line) nameAs() string {
+	if l.plan.join.Name != "" {
+		return l.plan.join.Name
+	}
+	if l.outbound != nil {
+		return nameOf(l.outbound.to)
+	}
+	return nameOf(l.inbound.in.Source)
+}
+
+// Place implements script.Seat.
+func (c *chair) Place() script.Place { return c.place }
+
+// Done implements script.Seat.
+func (c *chair) Done() <-chan struct{} { return c.seat.Done() }
+
+// results are the reasons of ends in the words of flows.
+var results = map[conference.LeaveReason]string{
+	conference.LeftKicked: "kicked", conference.LeftTerminated: "terminated", conference.LeftTimeout: "timeout", conference.LeftPeer: "peer_left",
+	conference.LeftLost: "lost", conference.LeftMediaTimeout: "lost", conference.LeftCallEnded: "lost", conference.LeftModeratorGone: "terminated",
+}
+
+// Result implements script.Seat.
+func (c *chair) Result() string {
+	if result := results[c.seat.Cause()]; result != "" {
+		return result
+	}
+	return "left"
+}
+
+// Enter implements script.Seat.
+func (c *chair) Enter(ctx context.Context) (string, error) {
+	var err error
+	if asked := c.l.ask(ctx, func() { err = c.enter(ctx) }); asked != nil {
+		return "", asked
+	}
+	if err != nil {
+		c.Leave(ctx, string(conference.LeftRefused))
+		return "", err
+	}
+	select {
+	case <-c.seat.Done():
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if c.seat.Cause() == conference.LeftRefused {
+		err = fault.New(fault.Conflict, "CONFERENCE_REFUSED", "the conference did not let the call in")
+	}
+	c.stand(ctx)
+	return c.Result(), err
+}
+
+// enter brings the call into the mix, and answers it. The line's goroutine calls it.
+func (c *chair) enter(ctx context.Context) error {
+	l := c.l
+	if closed(c.seat.Done()) {
+		return nil // Enter finds it out
+	}
+	if !l.answered {
+		if err := l.pressed(ctx); err != nil {
+			return err
+		}
+	}
+	if err := l.apply(); err != nil {
+		return err
+	}
+	l.closeBooth()
+	if err := c.seat.Enter(ctx, l.session.Handle()); err != nil {
+		return fmt.Errorf("enter conference %s: %w", c.place.Conference, err)
+	}
+	c.entered, l.connected, l.told = true, false, leg{}
+	l.tell(ctx)
+	if closed(c.seat.Done()) {
+		return nil
+	}
+	l.record.conference = c.place.Conference
+	seat := call.Seat{At: time.Now(), ConferenceID: c.place.Conference, ConferencecallID: c.place.Participant}
+	if err := l.answer(ctx, seat); err != nil {
+		return err
+	}
+	l.timer.Reset(l.x.o.ConnectAfter)
+	return nil
+}
+
+// Leave implements script.Seat.
+func (c *chair) Leave(ctx context.Context, reason string) {
+	if err := c.l.leave(ctx, c, conference.LeaveReason(reason)); err != nil {
+		c.l.x.o.Log.Warn("give a seat up", "call", c.l.id, "error", err)
+	}
+	c.stand(ctx)
+}
+
+// stand has the call sit nowhere, once the end of its seat is written.
+func (c *chair) stand(ctx context.Context) {
+	if err := c.l.leave(ctx, c, conference.LeftHangup); err != nil || c.l.plan.show == nil {
+		return // the call ends with its seat
+	}
+	_ = c.l.ask(ctx, func() {
+		if c.l.chair.CompareAndSwap(c, nil) {
+			c.l.note(ctx, call.Seat{At: time.Now()})
+		}
+	})
+}

@@ -1,0 +1,158 @@
+package line
+
+import (
+	"context"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/flow/action"
+	"parley/internal/room"
+)
+
+// Call implements script.Dials.
+func (l *stage) Call(ctx context.Context, o *action.Calling) error {
+	order := Order{
+		CustomerID: l.customer, Source: l.sourceOr(o.Source), Destinations: o.Destinations, FlowID: o.FlowID, Actions: o.Actions, Anonymous: o.Anonymous,
+	}
+	if o.Chained {
+		order.MasterCallID = string(l.id)
+	}
+	_, err := l.x.Place(ctx, order)
+	return err
+}
+
+// sourceOr is who calls: as said, else whoever this call is from.
+func (l *Line) sourceOr(said call.Address) call.Address {
+	switch {
+	case said != (call.Address{}):
+		return said
+	case l.outbound != nil:
+		return l.outbound.from
+	}
+	return l.inbound.in.Source
+}
+
+// Connect implements script.Dials: it rings all destinations, and meets whoever answers first in a conference of type connect.
+func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupReason, error) {
+	v, err := l.x.o.Rooms.Create(ctx, conference.Create{CustomerID: l.customer, Type: conference.Connect, Settings: conference.Settings{Name: "connect"}})
+	if err != nil {
+		return "", err
+	}
+	id := v.Conference.ID
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.x.o.WriteTimeout)
+		defer cancel()
+		_, _ = l.x.o.Rooms.Do(end, id, conference.Terminate{At: time.Now()}, room.DoOptions{})
+	}()
+	reason, err := l.ring(ctx, o, id)
+	if err != nil {
+		if o.RelayReason && reason != "" {
+			return reason, nil
+		}
+		return "", err
+	}
+	c, err := l.join(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	_, err = c.Enter(ctx)
+	return "", err
+}
+
+// race is what happens to the callees of a connect.
+type race struct {
+	line     *Line
+	answered bool
+	reason   call.HangupReason // why it is over, when it has not answered
+}
+
+// ring calls all destinations and returns when one has answered; the others are hung up. An error says that none has, with the last one's reason.
+func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID) (call.HangupReason, error) {
+	order := Order{
+		CustomerID: l.customer, Source: l.sourceOr(o.Source), Anonymous: o.Anonymous, MasterCallID: string(l.id),
+		Join: &Joining{ConferenceID: string(id), straight: true},
+	}
+	facts := make(chan race, 2*calleesMax)
+	lines, err := l.dialAll(ctx, order, o.Destinations, facts)
+	if len(lines) == 0 {
+		return call.Failed, err
+	}
+	waiting, quiet := context.WithCancel(ctx)
+	defer quiet()
+	l.ringback(waiting)
+	reason := call.NoAnswer
+	for left := len(lines); left > 0; {
+		select {
+		case f := <-facts:
+			if f.answered {
+				hangUpAll(lines, f.line)
+				return "", nil
+			}
+			reason, left = f.reason, left-1
+		case <-ctx.Done():
+			hangUpAll(lines, nil)
+			return "", ctx.Err()
+		}
+	}
+	return reason, fault.New(fault.Conflict, "NOBODY_ANSWERED", "nobody has answered (%s)", reason)
+}
+
+// calleesMax is how many phones one connect rings at most.
+const calleesMax = 50
+
+func (l *stage) dialAll(ctx context.Context, order Order, to []call.Address, facts chan race) (lines []*Line, failure error) {
+	p, err := l.x.planOf(ctx, order)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range to {
+		callees, err := l.x.callees(ctx, order, d)
+		if err != nil {
+			failure = err
+			l.x.o.Log.Warn("callee not dialled", "call", l.id, "reason", fault.ReasonOf(err), "error", err)
+		}
+		for _, c := range callees {
+			if len(lines) == calleesMax {
+				return lines, nil
+			}
+			out := l.x.outboundTo(order, c)
+			var callee *Line
+			out.made = func(line *Line) { callee = line }
+			out.answered = func() { facts <- race{line: callee, answered: true} }
+			out.ended = func(c call.Call) { facts <- race{line: callee, reason: c.HangupReason} }
+			made, err := l.x.dial(ctx, order.CustomerID, p(), out)
+			if err != nil {
+				failure = err
+				continue
+			}
+			lines = append(lines, made)
+		}
+	}
+	return lines, failure
+}
+
+func hangUpAll(lines []*Line, but *Line) {
+	for _, other := range lines {
+		if other != but {
+			other.press(nil)
+		}
+	}
+}
+
+// ringback has an answered caller hear that somebody is being called, until ctx ends.
+func (l *stage) ringback(ctx context.Context) {
+	if l.x.o.Prompts == nil {
+		return
+	}
+	answered := false
+	if err := l.ask(ctx, func() { answered = l.answered }); err != nil || !answered {
+		return // an unanswered one hears its own network's
+	}
+	tone, err := l.x.o.Prompts.Tone("ringback")
+	if err != nil {
+		return
+	}
+	l.helpers.Go(func() { _ = l.play(ctx, tone, true) })
+}

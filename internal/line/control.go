@@ -1,0 +1,254 @@
+package line
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/fault"
+	"parley/internal/prompt"
+)
+
+// Control carries out a wish about a live call of the customer's and returns the call. Unknown calls, and those of others, are fault.NotFound
+// CALL_NOT_FOUND; those that have ended or are not answered yet are a fault.Conflict. What is played goes on after it has returned.
+func (x *Exchange) Control(ctx context.Context, customerID, callID string, c Control) (call.Call, error) {
+	l := x.line(call.ID(callID))
+	if l == nil || l.customer != customerID {
+		return x.overOf(ctx, customerID, call.ID(callID))
+	}
+	if err := l.control(ctx, c); err != nil {
+		return call.Call{}, err
+	}
+	var now call.Call
+	if err := l.ask(ctx, func() { now = l.record.call }); err != nil {
+		return call.Call{}, err
+	}
+	return now, nil
+}
+
+// overOf says why a call without a line cannot be controlled.
+func (x *Exchange) overOf(ctx context.Context, customerID string, id call.ID) (call.Call, error) {
+	r := newRecord(x.o.Store, "")
+	if err := r.load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
+		return call.Call{}, err
+	}
+	if r.call.ID == "" || r.call.CustomerID != customerID {
+		return call.Call{}, fault.New(fault.NotFound, "CALL_NOT_FOUND", "there is no such call; check the id")
+	}
+	return r.call, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up", id)
+}
+
+// overlay is what the API has laid over a call.
+type overlay struct {
+	hold, silence bool
+	stop          context.CancelFunc // of what is played to it; nil for nothing
+}
+
+func (l *Line) control(ctx context.Context, c Control) (err error) {
+	var asked error
+	in := func(f func() error) {
+		asked = l.ask(ctx, func() {
+			if err = l.talkable(); err == nil {
+				err = f()
+			}
+		})
+	}
+	switch c.Do {
+	case "mute", "unmute":
+		in(func() error { return l.mute(ctx, muted(l.record.call.MuteDirection, c.Direction, c.Do == "mute")) })
+	case "hold", "unhold":
+		in(func() error { return l.hold(ctx, c.Do == "hold") })
+	case "silence", "unsilence":
+		in(func() error { return l.silence(ctx, c.Do == "silence") })
+	case "unmoh", "stop":
+		in(func() error { l.hush(); return nil })
+	case "moh":
+		return l.sound(ctx, true, func(context.Context) ([]prompt.Sound, error) { return l.tone("music") })
+	case "talk":
+		return l.sound(ctx, false, func(ctx context.Context) ([]prompt.Sound, error) { return l.say(ctx, c) })
+	case "play":
+		return l.sound(ctx, false, func(ctx context.Context) ([]prompt.Sound, error) { return l.fetch(ctx, c.URLs) })
+	case "digits":
+		return l.sendDigits(ctx, c.Digits, 100*time.Millisecond, 100*time.Millisecond)
+	case "refer":
+		return l.refer(ctx, c.To)
+	case "recording_start":
+		return l.startTape(ctx, c)
+	case "recording_stop":
+		return l.stopTape(ctx)
+	default:
+		return fault.New(fault.Invalid, "INVALID_ARGUMENT", "%q cannot be done with a call", c.Do)
+	}
+	if asked != nil {
+		return asked
+	}
+	return err
+}
+
+// talkable refuses what needs an answered call.
+func (l *Line) talkable() error {
+	if !l.answered {
+		return fault.New(fault.Conflict, "CALL_NOT_ANSWERED", "call %s has not been answered yet", l.id)
+	}
+	return nil
+}
+
+// muted adds a direction to those that are muted, or takes it away.
+func muted(now, direction string, on bool) string {
+	has := func(what, d string) bool { return what == d || what == "both" }
+	if direction == "" {
+		direction = "both"
+	}
+	in, out := has(now, "in"), has(now, "out")
+	if has(direction, "in") {
+		in = on
+	}
+	if has(direction, "out") {
+		out = on
+	}
+	switch {
+	case in && out:
+		return "both"
+	case in:
+		return "in"
+	case out:
+		return "out"
+	}
+	return ""
+}
+
+// hold puts the call on hold from our side: it neither speaks nor hears, but for music.
+func (l *Line) hold(ctx context.Context, on bool) error {
+	if l.overlay.hold == on {
+		return nil
+	}
+	l.overlay.hold = on
+	l.want.held = on || held(l.media)
+	l.tell(ctx)
+	l.setBooth()
+	if l.booth == nil {
+		return nil // the conference plays music to those on hold
+	}
+	l.hush()
+	if on {
+		if sounds, err := l.tone("music"); err == nil {
+			l.playNow(sounds, true)
+		}
+	}
+	return nil
+}
+
+// silence has the call hear nothing.
+func (l *Line) silence(ctx context.Context, on bool) error {
+	direction := muted(l.record.call.MuteDirection, "out", on)
+	return l.mute(ctx, direction)
+}
+
+func (l *Line) setBooth() {
+	if l.booth != nil {
+		l.booth.port.Set(l.portOptions(false))
+	}
+}
+
+// hush stops what the API has had played to the call.
+func (l *Line) hush() {
+	if l.overlay.stop != nil {
+		l.overlay.stop()
+		l.overlay.stop = nil
+	}
+}
+
+func (l *Line) tone(name string) ([]prompt.Sound, error) {
+	if l.x.o.Prompts == nil {
+		return nil, voiceless()
+	}
+	s, err := l.x.o.Prompts.Tone(name)
+	return []prompt.Sound{s}, err
+}
+
+func voiceless() error {
+	return fault.New(fault.Unavailable, "VOICE_UNAVAILABLE", "this server has no sounds and no voice")
+}
+
+func (l *Line) say(ctx context.Context, c Control) ([]prompt.Sound, error) {
+	if l.x.o.Prompts == nil {
+		return nil, voiceless()
+	}
+	s, err := l.x.o.Prompts.Say(ctx, prompt.Speech{Text: c.Text, Language: c.Language, Provider: c.Provider, Voice: c.Voice})
+	return []prompt.Sound{s}, err
+}
+
+func (l *Line) fetch(ctx context.Context, urls []string) (sounds []prompt.Sound, err error) {
+	if l.x.o.Prompts == nil {
+		return nil, voiceless()
+	}
+	for _, url := range urls {
+		s, err := l.x.o.Prompts.Fetch(ctx, l.customer, url)
+		if err != nil {
+			return nil, fmt.Errorf("fetch %s: %w", url, err)
+		}
+		sounds = append(sounds, s)
+	}
+	return sounds, nil
+}
+
+// sound gets sounds and has the call hear them alone, in place of what the API has had played before.
+func (l *Line) sound(ctx context.Context, repeat bool, get func(context.Context) ([]prompt.Sound, error)) error {
+	sounds, err := get(ctx)
+	if err != nil {
+		return err
+	}
+	asked := l.ask(ctx, func() {
+		if err = l.talkable(); err == nil {
+			l.hush()
+			l.playNow(sounds, repeat)
+		}
+	})
+	if asked != nil {
+		return asked
+	}
+	return err
+}
+
+// playNow plays sounds to the call in a goroutine of its own, one after the other. The line's goroutine calls it.
+func (l *Line) playNow(sounds []prompt.Sound, repeat bool) {
+	ctx, stop := context.WithCancel(l.life)
+	l.overlay.stop = stop
+	l.helpers.Go(func() {
+		defer stop()
+		for _, s := range sounds {
+			if err := l.play(ctx, s, repeat); err != nil {
+				if ctx.Err() == nil {
+					l.x.o.Log.Warn("cannot play to a call", "call", l.id, "error", err)
+				}
+				return
+			}
+		}
+	})
+}
+
+// refer asks the phone to call somebody else instead.
+func (l *Line) refer(ctx context.Context, to string) error {
+	var far Live
+	err := l.ask(ctx, func() {
+		if l.answered {
+			far, _ = l.far().(Live)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if far == nil {
+		return fault.New(fault.Conflict, "CALL_NOT_ANSWERED", "call %s has not been answered yet", l.id)
+	}
+	return far.Refer(ctx, to)
+}
+
+func (l *Line) startTape(context.Context, Control) error {
+	return fault.New(fault.Conflict, "CALL_RECORDING_UNAVAILABLE", "calls cannot be recorded by themselves in this version; record the conference")
+}
+
+func (l *Line) stopTape(context.Context) error {
+	return fault.New(fault.Conflict, "RECORDING_NOT_ACTIVE", "the call is not being recorded")
+}

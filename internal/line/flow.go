@@ -1,0 +1,109 @@
+package line
+
+import (
+	"context"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/flow"
+	"parley/internal/flow/action"
+	"parley/internal/flow/active"
+	"parley/internal/flow/run"
+	"parley/internal/line/script"
+)
+
+// Flows performs flows; *script.Performer is one.
+type Flows interface {
+	Flow(ctx context.Context, customerID, id string) (flow.Flow, error)
+	Prepare(ctx context.Context, plan script.Plan) (script.Plan, error)
+	Perform(ctx context.Context, plan script.Plan, s *script.Stage) run.End
+}
+
+// show is a flow to be run on the call.
+type show struct{ plan script.Plan }
+
+// showOf is a run of the actions on a call.
+func showOf(customer, flowID string, actions []flow.Action) *show {
+	return &show{script.Plan{CustomerID: customer, Actions: actions, Env: run.Env{FlowID: flowID, ReferenceType: active.OnCall}}}
+}
+
+// showFor is what a call that dials a conference goes through, nil when it goes straight in.
+func (x *Exchange) showFor(id conference.ID, customer, preFlow, postFlow string) *show {
+	if preFlow == "" && postFlow == "" || x.o.Flows == nil {
+		return nil
+	}
+	s := showOf(customer, "", []flow.Action{{
+		ID: newID(), Type: action.ConferenceJoin, Option: []byte(`{"conference_id":"` + string(id) + `"}`),
+	}})
+	return s
+}
+
+// prepare makes the record of the run, whose id the call's record has.
+func (l *Line) prepare(ctx context.Context, direction call.Direction, from, to call.Address) (err error) {
+	if l.plan.show == nil {
+		return nil
+	}
+	if l.x.o.Flows == nil {
+		return fault.New(fault.Unavailable, "FLOWS_UNAVAILABLE", "this server runs no flows")
+	}
+	p := &l.plan.show.plan
+	p.Env.ReferenceID, p.Env.Direction, p.Env.Source, p.Env.Destination = string(l.id), direction, from, to
+	p.Status = call.Ringing
+	if direction == call.Outbound {
+		p.Status, p.Env.MasterCallID = call.Progressing, l.outbound.master
+	}
+	*p, err = l.x.o.Flows.Prepare(ctx, *p)
+	return err
+}
+
+// forget ends the prepared run of a call that does not come about.
+func (l *Line) forget(ctx context.Context) {
+	if l.plan.show == nil || l.x.o.Flows == nil || l.plan.show.plan.Env.ActiveflowID == "" {
+		return
+	}
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	l.x.o.Flows.Perform(over, l.plan.show.plan, l.stage())
+}
+
+// runFlow performs the call's flow and returns what that leads to.
+func (l *Line) runFlow(ctx context.Context) ending {
+	end := l.x.o.Flows.Perform(ctx, l.plan.show.plan, l.stage())
+	reason := end.Hangup
+	if end.HangupLike != "" {
+		reason = l.x.reasonOf(ctx, end.HangupLike)
+	}
+	if reason == "" {
+		reason = call.Normal
+	}
+	e := l.byUs(reason, conference.LeftHangup, end.Reason)
+	switch reason {
+	case call.Busy:
+		e.refuse = fault.New(fault.Exhausted, "CALL_REFUSED", "the call was refused as busy")
+	case call.Failed:
+		e.refuse = fault.New(fault.Unavailable, "CALL_FAILED", "the flow of this call failed (%s)", end.Reason)
+	default:
+		e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the call was ended before it was answered (%s)", end.Reason)
+	}
+	return e
+}
+
+// reasonOf is why another call has ended; normal when it has not.
+func (x *Exchange) reasonOf(ctx context.Context, id string) call.HangupReason {
+	r := newRecord(x.o.Store, "")
+	if err := r.load(ctx, call.ID(id)); err != nil {
+		return call.Normal
+	}
+	return r.call.HangupReason
+}
+
+// acting shows in the call's record which action runs.
+func (l *Line) acting(ctx context.Context, a flow.Action) {
+	doc, err := a.MarshalJSON()
+	if err != nil {
+		return
+	}
+	_ = l.ask(ctx, func() { l.note(ctx, call.Act{At: time.Now(), Action: doc}) })
+}

@@ -1,0 +1,289 @@
+package line
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/room"
+	"parley/internal/sdp"
+)
+
+// Line is one live call. Run is called once; the other methods may be called from any goroutine.
+//
+// Two goroutines work for it. The one of Run owns the dialog, the media session and the record. The other performs what the call is for (its
+// show), one step after the other; it waits for rooms, sounds and digits, and asks the owner for whatever touches what the owner owns.
+type Line struct {
+	x        *Exchange
+	id       call.ID
+	customer string
+	plan     plan
+	inbound  inbound
+	outbound *outbound // nil when the call came in
+	made     call.Call // as it was before Run
+
+	asks     chan func()   // what has to run in the line's goroutine; unbuffered
+	hang     chan struct{} // closed when somebody wants the call to end
+	hangOnce sync.Once
+	why      atomic.Pointer[ending] // why, when it is not just hung up
+	over     chan struct{}          // closed when no more asks are taken
+	finished chan struct{}          // closed when Run is about to return
+	helpers  sync.WaitGroup         // the show, and who listens to the booth
+
+	chair atomic.Pointer[chair] // where it sits; set by the show
+	keys  keys
+
+	owned // by the goroutine of Run
+}
+
+// inbound is what belongs to a call that came in.
+type inbound struct {
+	d  Dialog // nil when we place the call
+	in Invite
+}
+
+// owned is what belongs to the goroutine of Run.
+type owned struct {
+	record    *record
+	session   Session
+	sdp       *sdp.Session
+	body      []byte    // our answer to the invite's offer
+	media     sdp.Media // as agreed, zero before
+	applied   bool      // to the session
+	answered  bool
+	booth     *booth
+	want      leg // what signalling and the API say of the participant
+	told      leg // what its seat knows of that
+	connected bool
+	overlay   overlay
+	life      context.Context // of the show and of what is played
+	timer     *time.Timer
+	fate      *ending // of a step that ends the call
+}
+
+// plan is what a call is for.
+type plan struct {
+	conference conference.ID // to enter; "" for a flow alone
+	join       Joining       // how
+	show       *show         // nil: straight into the conference
+}
+
+// ending is why a line ends, as each of those who have to hear of it is told.
+type ending struct {
+	hangup call.Hangup            // the call's record
+	leave  conference.LeaveReason // the seat
+	refuse error                  // the caller, when it has no answer yet; nil: that the call has ended
+}
+
+func (x *Exchange) newLine(id call.ID, customer string, p plan) *Line {
+	return &Line{
+		x: x, id: id, customer: customer, plan: p, owned: owned{record: newRecord(x.o.Store, string(p.conference))}, keys: newKeys(),
+		asks: make(chan func()), hang: make(chan struct{}), over: make(chan struct{}), finished: make(chan struct{}),
+	}
+}
+
+// far is the dialog, nil while there is none.
+func (l *Line) far() far {
+	switch {
+	case l.inbound.d != nil:
+		return l.inbound.d
+	case l.outbound != nil && l.outbound.leg != nil:
+		return l.outbound.leg
+	}
+	return nil
+}
+
+// far is what both kinds of dialog are.
+type far interface {
+	Ended
+	Hangup(reason string)
+}
+
+// gone is closed when the dialog is over; nil while there is none.
+func (l *Line) gone() <-chan struct{} {
+	if l.outbound != nil && !l.answered {
+		return nil // what its callee says tells more
+	}
+	if f := l.far(); f != nil {
+		return f.Done()
+	}
+	return nil
+}
+
+// Run walks the call to its end: answer, what it is for, clean up. It returns when everything is written. The door calls it in the dialog's goroutine. When
+// ctx ends, the call is hung up, and Run returns within StopTimeout even if the store cannot write; Recover writes the end then. Otherwise it goes
+// on trying.
+func (l *Line) Run(ctx context.Context) error {
+	show, stop := context.WithCancel(ctx)
+	defer stop()
+	l.life = show
+	e := l.live(ctx)
+	close(l.over)
+	l.tellFar(e)
+	e.hangup.At, e.hangup.Quality = time.Now(), l.quality()
+	l.closeBooth()
+	l.close()
+	stop()
+	l.helpers.Wait()
+	return l.end(ctx, e)
+}
+
+// live keeps the call until somebody ends it.
+func (l *Line) live(ctx context.Context) ending {
+	l.timer = time.NewTimer(l.x.o.ConnectAfter)
+	defer l.timer.Stop()
+	health := time.NewTicker(healthEvery)
+	defer health.Stop()
+	limit := time.NewTimer(l.x.o.MaxDuration)
+	defer limit.Stop()
+	shown := make(chan ending, 1)
+	start := func() { l.helpers.Go(func() { shown <- l.perform(l.life) }) }
+	if e, ended := l.begin(ctx, start); ended {
+		return e
+	}
+	for {
+		select {
+		case <-l.gone():
+			return l.byDialog()
+		case <-l.hang:
+			return l.hungUp()
+		case <-ctx.Done():
+			return l.stopped()
+		case e := <-shown:
+			return e
+		case ask := <-l.asks:
+			ask()
+		case p := <-l.progress():
+			l.progressed(ctx, p, start)
+		case <-health.C:
+			l.fate = l.checked()
+		case <-limit.C:
+			return l.byUs(call.TimedOut, conference.LeftMaxDuration, "the longest duration of a call was reached")
+		case <-l.timer.C:
+			l.catchUp(ctx)
+		}
+		if l.fate != nil {
+			return *l.fate
+		}
+	}
+}
+
+// begin is the first step of the call: ring, or dial.
+func (l *Line) begin(ctx context.Context, start func()) (ending, bool) {
+	if l.outbound != nil {
+		l.dialNext(ctx)
+		if l.fate != nil {
+			return *l.fate, true
+		}
+		return ending{}, false
+	}
+	if err := l.inbound.d.Ring(); err != nil {
+		return l.gaveUp(err), true
+	}
+	start()
+	return ending{}, false
+}
+
+// perform does what the call is for.
+func (l *Line) perform(ctx context.Context) ending {
+	if l.plan.show != nil {
+		return l.runFlow(ctx)
+	}
+	c, err := l.join(ctx, l.plan.conference)
+	if err != nil {
+		return l.refused(err)
+	}
+	if _, err = c.Enter(ctx); err != nil && !closed(c.seat.Done()) {
+		return l.refused(err)
+	}
+	return l.bySeat(c.seat.Cause())
+}
+
+// catchUp does what could not be done at once: the participant that counts as connected although no packet has come, and what could not be written.
+func (l *Line) catchUp(ctx context.Context) {
+	if c := l.chair.Load(); c != nil && c.entered && !l.connected {
+		l.connected = !retriable(c.seat.Connected(ctx))
+		if !l.connected {
+			l.timer.Reset(l.x.o.ConnectAfter)
+		}
+	}
+	l.note(ctx)
+	l.tell(ctx)
+}
+
+// later has catchUp called when there is something left to do.
+func (l *Line) later() {
+	if len(l.record.late) > 0 || l.chair.Load() != nil && l.want != l.told {
+		l.timer.Reset(l.x.o.ConnectAfter)
+	}
+}
+
+// answer accepts the call, once.
+func (l *Line) answer(ctx context.Context, notes ...call.Command) error {
+	if l.answered {
+		l.note(ctx, notes...)
+		return nil
+	}
+	if err := l.pressed(ctx); err != nil {
+		return err
+	}
+	body, lateOffer := l.body, l.body == nil
+	if lateOffer {
+		body = l.sdp.Offer()
+	} else if err := l.apply(); err != nil {
+		return err
+	}
+	confirmed, err := l.inbound.d.Answer(ctx, body)
+	if err != nil {
+		e := l.gaveUp(err)
+		l.fate = &e
+		return fault.New(fault.Conflict, "CALL_ENDED", "the caller gave up")
+	}
+	l.answered = true
+	l.note(ctx, append(notes, call.Answer{At: time.Now()})...)
+	if lateOffer {
+		if err := l.accepted(ctx, confirmed); err != nil {
+			e := l.byUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
+			if closed(l.gone()) {
+				e = l.byDialog()
+			}
+			l.fate = &e
+			return err
+		}
+	}
+	return nil
+}
+
+// pressed looks whether somebody has ended the call before it is answered, when it can still be refused.
+func (l *Line) pressed(ctx context.Context) error {
+	over := closed(l.hang) || closed(l.gone()) || ctx.Err() != nil
+	if over {
+		return fault.New(fault.Conflict, "CALL_ENDED", "the call has been ended before it was answered")
+	}
+	return nil
+}
+
+// apply makes the session follow what the invite's offer has led to.
+func (l *Line) apply() error {
+	if l.applied || l.media.Codec.Name == "" {
+		return nil
+	}
+	if err := l.session.Apply(l.media); err != nil {
+		return fmt.Errorf("apply media: %w", err)
+	}
+	l.applied = true
+	return nil
+}
+
+// seat is where the call sits, nil for nowhere.
+func (l *Line) seat() *room.Seat {
+	if c := l.chair.Load(); c != nil {
+		return c.seat
+	}
+	return nil
+}

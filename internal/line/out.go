@@ -1,0 +1,276 @@
+package line
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+)
+
+// outbound is what belongs to a call that we place.
+type outbound struct {
+	from, to call.Address
+	group    string // id of its groupcall, "" for none
+	master   string // id of the call whose end ends it, "" for none
+	hops     []hop  // that have not been tried, the next one first
+	last     hop
+	leg      Departure // nil before the first INVITE
+	replies  <-chan Progress
+	began    time.Time // of the last INVITE
+	failure  error     // of the last hop that could not even be tried
+
+	made     func(*Line)     // told before anything else; nil for nobody
+	answered func()          // told by the line's goroutine when the callee has answered; nil for nobody
+	ended    func(call.Call) // likewise when the call is over and that is written
+}
+
+// hop is one way to a callee.
+type hop struct {
+	Outgoing
+	// admit asks the guard for a call by this way, and returns what is to be called when it is over.
+	admit func(ctx context.Context) (release func(answered bool), err error)
+	next  func(status int) bool // whether the next way is worth a try after this final status; nil: no
+	done  func(answered bool)   // set by admit
+}
+
+// progress brings the responses to the INVITE of a call that we place.
+func (l *Line) progress() <-chan Progress {
+	if l.outbound == nil {
+		return nil
+	}
+	return l.outbound.replies
+}
+
+// dialNext sends the next INVITE, or ends the line when there is no way left.
+func (l *Line) dialNext(ctx context.Context) {
+	o := l.outbound
+	for len(o.hops) > 0 {
+		h := o.hops[0]
+		o.hops = o.hops[1:]
+		if o.failure = l.try(ctx, h); o.failure == nil {
+			return
+		}
+		l.x.o.Log.Warn("cannot dial", "call", l.id, "to", h.To, "reason", fault.ReasonOf(o.failure), "error", o.failure)
+	}
+	e := l.byUs(call.Failed, conference.LeftRefused, "there is no way to the callee")
+	if o.failure != nil {
+		e.hangup.Detail = fmt.Sprintf("%s: %v", fault.ReasonOf(o.failure), o.failure)
+	}
+	l.fate = &e
+}
+
+func (l *Line) try(ctx context.Context, h hop) (err error) {
+	h.done = func(bool) {}
+	if h.admit != nil {
+		if h.done, err = h.admit(ctx); err != nil {
+			return err
+		}
+	}
+	h.Offer = l.sdp.Offer()
+	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)
+	if err != nil {
+		h.done(false)
+		return err
+	}
+	o := l.outbound
+	o.last, o.leg, o.replies, o.began = h, leg, leg.Progress(), time.Now()
+	return nil
+}
+
+// progressed takes a response of the callee. answered is called when it is the answer.
+func (l *Line) progressed(ctx context.Context, p Progress, start func()) {
+	switch {
+	case p.Status == 0: // the channel is closed
+		l.outbound.replies = nil
+		if !l.answered {
+			l.declined(ctx, Progress{Status: 503, Phrase: "no answer to the INVITE"})
+		}
+	case p.Status < 200:
+		if p.Status == 180 {
+			l.note(ctx, call.Ring{At: time.Now()})
+		}
+		if p.Body != nil {
+			if err := l.adoptAnswer(p.Body); err != nil {
+				l.x.o.Log.Warn("early media not taken", "call", l.id, "error", err)
+			}
+		}
+	case p.Status < 300:
+		l.pickedUp(ctx, p, start)
+	default:
+		l.outbound.replies = nil
+		l.declined(ctx, p)
+	}
+}
+
+// adoptAnswer takes an answer to the INVITE's offer; early and final ones may differ when the INVITE has forked.
+func (l *Line) adoptAnswer(body []byte) error {
+	_ = l.sdp.Offer()
+	m, err := l.sdp.Accept(body)
+	if err != nil {
+		return err
+	}
+	return l.adopt(m)
+}
+
+func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
+	o := l.outbound
+	o.replies, l.answered = nil, true
+	if p.Body != nil || !l.applied {
+		if err := l.adoptAnswer(p.Body); err != nil {
+			e := l.byUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
+			l.fate = &e
+			return
+		}
+	}
+	if closed(l.hang) { // the answer crossed the wish to take the call back
+		return
+	}
+	l.note(ctx, call.Answer{At: time.Now()})
+	l.tell(ctx)
+	if o.answered != nil {
+		o.answered()
+	}
+	start()
+}
+
+// declined tries the next way, or ends the line with what the callee said.
+func (l *Line) declined(ctx context.Context, p Progress) {
+	o := l.outbound
+	o.last.done(false)
+	o.last.done = nil
+	o.leg = nil
+	if len(o.hops) > 0 && o.last.next != nil && o.last.next(p.Status) && !closed(l.hang) {
+		l.x.o.Log.Info("trying the next way", "call", l.id, "after", p.Status)
+		l.dialNext(ctx)
+		return
+	}
+	e := ending{hangup: call.Hangup{By: call.Remote, Reason: call.ReasonOf(p.Status)}, leave: conference.LeftRefused}
+	e.hangup.Detail = fmt.Sprintf("SIP status %d %s", p.Status, p.Phrase)
+	if p.Status == 408 && time.Since(o.began) >= o.last.Timeout {
+		e.hangup.By, e.hangup.Reason = call.Local, call.DialOut
+	}
+	l.fate = &e
+}
+
+// close is the end of the call for those who had it placed.
+func (o *outbound) close(c call.Call) {
+	if o.last.done != nil {
+		o.last.done(!c.Times.Progressing.IsZero())
+	}
+	if o.ended != nil {
+		o.ended(c)
+	}
+}
+
+// dialTimeout is how long a callee may take to answer, unless the order says something else.
+const dialTimeout = 60 * time.Second
+
+// dial makes a call to one callee, which runs in a goroutine of the exchange. The call's record is written when it returns.
+func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outbound) (*Line, error) {
+	if err := x.o.Media.Admit(); err != nil {
+		return nil, err
+	}
+	l := x.newLine(call.ID(uuid.NewString()), customer, p)
+	l.outbound = o
+	if o.made != nil {
+		o.made(l)
+	}
+	if err := x.enlist(l.id, l); err != nil {
+		return nil, err
+	}
+	if err := l.openOut(ctx); err != nil {
+		l.close()
+		x.strike(l.id)
+		return nil, err
+	}
+	if !x.run(l) {
+		l.press(nil)
+		life, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = l.Run(life)
+		return nil, fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
+	}
+	x.o.Log.Info("call placed", "call", l.id, "to", o.to.Target, "conference", p.conference)
+	return l, nil
+}
+
+// openOut binds the media ports and writes the record of a call that we place.
+func (l *Line) openOut(ctx context.Context) error {
+	if err := l.bind(); err != nil {
+		return err
+	}
+	o := l.outbound
+	for i := range o.hops {
+		o.hops[i].Timeout = cmp.Or(o.hops[i].Timeout, dialTimeout)
+		o.hops[i].SIPCallID = uuid.NewString()
+	}
+	if err := l.prepare(ctx, call.Outbound, o.from, o.to); err != nil {
+		return err
+	}
+	out := call.Outgoing{
+		At: time.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: o.from, Destination: o.to,
+		SIPCallID: o.hops[0].SIPCallID, GroupcallID: o.group, MasterCallID: o.master,
+	}
+	if l.plan.show != nil {
+		out.FlowID, out.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID
+	}
+	if err := l.record.write(ctx, out); err != nil {
+		l.forget(ctx)
+		return err
+	}
+	l.made = l.record.call
+	return nil
+}
+
+// Use gives the exchange its door for calls out. It is called once, before the first of them.
+func (x *Exchange) Use(d Dialer) { x.door.Store(&d) }
+
+func (x *Exchange) dialer() Dialer {
+	if d := x.door.Load(); d != nil {
+		return *d
+	}
+	return noDoor{}
+}
+
+// noDoor is a Dialer for those who have none.
+type noDoor struct{}
+
+func (noDoor) Dial(context.Context, Outgoing, *Line) (Departure, error) {
+	return nil, fault.New(fault.Unavailable, "DIALLING_UNAVAILABLE", "this server cannot place calls")
+}
+
+func (noDoor) Contacts(context.Context, string, string) ([]Outgoing, error) { return nil, nil }
+
+// run has a line run in a goroutine of the exchange, as long as that runs.
+func (x *Exchange) run(l *Line) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.life == nil || x.life.Err() != nil {
+		return false
+	}
+	life := x.life
+	x.work.Go(func() {
+		if err := l.Run(life); err != nil {
+			x.o.Log.Error("line ended with an error", "call", l.id, "error", err)
+		}
+	})
+	return true
+}
+
+// Run runs the calls that are placed until ctx ends, and returns when all of them have ended.
+func (x *Exchange) Run(ctx context.Context) error {
+	x.mu.Lock()
+	x.life = ctx
+	x.mu.Unlock()
+	<-ctx.Done()
+	x.mu.Lock() // nobody starts a line after this
+	x.mu.Unlock()
+	x.work.Wait()
+	return nil
+}

@@ -1,0 +1,167 @@
+package line
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/flow"
+)
+
+func newID() string { return uuid.NewString() }
+
+// callee is one phone to be called, with the ways to it.
+type callee struct {
+	to   call.Address
+	hops []hop
+}
+
+// Place makes the calls of an order. It returns when their records are written; they are dialled after that. Destinations of type sip and tel are one
+// call each, extension and agent a groupcall each of all the places they are registered at; an order for a group makes one groupcall. A destination that
+// cannot be dialled is left out, and its refusal returned when there is no other.
+func (x *Exchange) Place(ctx context.Context, o Order) (Placed, error) {
+	if len(o.Destinations) == 0 {
+		return Placed{}, fault.New(fault.Invalid, "INVALID_ARGUMENT", "destinations: name at least one")
+	}
+	p, err := x.planOf(ctx, o)
+	if err != nil {
+		return Placed{}, err
+	}
+	if o.Group {
+		return x.placeGroup(ctx, o, p, o.Destinations)
+	}
+	var out Placed
+	var refusal error
+	for _, to := range o.Destinations {
+		var placed Placed
+		var err error
+		if to.Type == "extension" || to.Type == "agent" {
+			placed, err = x.placeGroup(ctx, o, p, []call.Address{to})
+		} else {
+			placed, err = x.placeOne(ctx, o, p, to)
+		}
+		if err != nil {
+			refusal = cmpErr(refusal, err)
+			x.o.Log.Warn("call not placed", "to", to.Target, "reason", fault.ReasonOf(err), "error", err)
+			continue
+		}
+		out.Calls, out.Groups = append(out.Calls, placed.Calls...), append(out.Groups, placed.Groups...)
+	}
+	if len(out.Calls)+len(out.Groups) == 0 {
+		return Placed{}, refusal
+	}
+	return out, nil
+}
+
+func cmpErr(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// planOf is what the order wants to be done with a call once it is answered.
+func (x *Exchange) planOf(ctx context.Context, o Order) (p func() plan, err error) {
+	if o.Join != nil {
+		c, err := x.conference(ctx, conference.ID(o.Join.ConferenceID), o.CustomerID)
+		if err != nil {
+			return nil, err
+		}
+		pre := o.Join.PreFlowID
+		if pre == "" && !o.Join.straight {
+			pre = c.PreFlowID
+		}
+		return func() plan {
+			return plan{conference: c.ID, join: *o.Join, show: x.showFor(c.ID, c.CustomerID, pre, c.PostFlowID)}
+		}, nil
+	}
+	var actions []flow.Action
+	next := ""
+	if o.FlowID != "" {
+		f, err := x.flow(ctx, o.CustomerID, o.FlowID)
+		if err != nil {
+			return nil, err
+		}
+		actions, next = f.Actions, f.OnCompleteFlowID
+	} else if actions, err = flow.ReadActions(o.Actions, flow.Reading{NewID: newID}); err != nil {
+		return nil, err
+	}
+	return func() plan {
+		s := showOf(o.CustomerID, o.FlowID, actions)
+		s.plan.Env.Variables, s.plan.Env.OnCompleteFlowID = o.Variables, next
+		return plan{show: s}
+	}, nil
+}
+
+func (x *Exchange) flow(ctx context.Context, customer, id string) (flow.Flow, error) {
+	if x.o.Flows == nil {
+		return flow.Flow{}, fault.New(fault.Unavailable, "FLOWS_UNAVAILABLE", "this server runs no flows")
+	}
+	return x.o.Flows.Flow(ctx, customer, id)
+}
+
+// placeOne calls one phone.
+func (x *Exchange) placeOne(ctx context.Context, o Order, p func() plan, to call.Address) (Placed, error) {
+	callees, err := x.callees(ctx, o, to)
+	if err != nil {
+		return Placed{}, err
+	}
+	l, err := x.dial(ctx, o.CustomerID, p(), x.outboundTo(o, callees[0]))
+	if err != nil {
+		return Placed{}, err
+	}
+	return Placed{Calls: []call.Call{l.made}}, nil
+}
+
+func (x *Exchange) outboundTo(o Order, c callee) *outbound {
+	hops := make([]hop, len(c.hops))
+	copy(hops, c.hops)
+	for i := range hops {
+		if o.Timeout > 0 {
+			hops[i].Timeout = o.Timeout
+		}
+	}
+	return &outbound{from: o.Source, to: c.to, master: o.MasterCallID, hops: hops}
+}
+
+// callees finds the phones of a destination.
+func (x *Exchange) callees(ctx context.Context, o Order, to call.Address) ([]callee, error) {
+	if to.Type == "extension" {
+		contacts, err := x.dialer().Contacts(ctx, o.CustomerID, extensionOf(to.Target))
+		if err != nil {
+			return nil, err
+		}
+		if len(contacts) == 0 {
+			return nil, fault.New(fault.Conflict, "EXTENSION_NOT_REGISTERED", "extension %s has no phone registered; register one first", to.Target)
+		}
+		var out []callee
+		for _, c := range contacts {
+			x.present(&c, o)
+			out = append(out, callee{to, []hop{{Outgoing: c}}})
+		}
+		return out, nil
+	}
+	hops, err := x.o.Routes.hops(ctx, o, to)
+	if err != nil {
+		return nil, err
+	}
+	for i := range hops {
+		x.present(&hops[i].Outgoing, o)
+	}
+	return []callee{{to, hops}}, nil
+}
+
+func extensionOf(target string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(target, "sip:"), "@")
+	return name
+}
+
+// present says who is calling.
+func (x *Exchange) present(c *Outgoing, o Order) {
+	c.FromName = o.Source.TargetName
+	c.Anonymous = o.Anonymous == "yes" || o.Anonymous != "no" && strings.EqualFold(o.Source.Target, "anonymous")
+}

@@ -1,0 +1,158 @@
+package line
+
+import (
+	"context"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/flow/action"
+	"parley/internal/line/script"
+	"parley/internal/loop"
+	"parley/internal/prompt"
+)
+
+// stage is the line as a flow sees it.
+type stage struct{ *Line }
+
+func (l *Line) stage() *script.Stage {
+	s := &stage{l}
+	return &script.Stage{Phone: s, Rooms: s, Dials: s, Tapes: s, Media: s, Digits: l.keys.pressed}
+}
+
+// Answer implements script.Phone.
+func (l *stage) Answer(ctx context.Context) (err error) {
+	asked := l.ask(ctx, func() {
+		if err = l.answer(ctx); err == nil {
+			err = l.sit()
+		}
+	})
+	if asked != nil {
+		return asked
+	}
+	return err
+}
+
+// Play implements script.Phone.
+func (l *stage) Play(ctx context.Context, s prompt.Sound) error { return l.play(ctx, s, false) }
+
+// Echo implements script.Phone.
+func (l *stage) Echo(ctx context.Context) error {
+	if err := l.Answer(ctx); err != nil {
+		return err
+	}
+	set := func(ctx context.Context, on bool) error {
+		return l.ask(ctx, func() {
+			if l.booth != nil {
+				l.booth.port.Set(l.portOptions(on))
+			}
+		})
+	}
+	if err := set(ctx, true); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	_ = set(context.WithoutCancel(ctx), false)
+	return ctx.Err()
+}
+
+// SendDigits implements script.Phone.
+func (l *stage) SendDigits(ctx context.Context, o *action.Sending) error {
+	if err := l.Answer(ctx); err != nil {
+		return err
+	}
+	return l.Line.sendDigits(ctx, o.Digits, time.Duration(max(o.Duration, 100))*time.Millisecond, time.Duration(o.Interval)*time.Millisecond)
+}
+
+func (l *Line) sendDigits(ctx context.Context, digits string, each, gap time.Duration) error {
+	s, ok := l.session.(interface {
+		SendDigits(digits string, each, gap time.Duration) (<-chan struct{}, error)
+	})
+	if !ok {
+		return fault.New(fault.Conflict, "DIGITS_UNAVAILABLE", "this call cannot send digits")
+	}
+	done, err := s.SendDigits(digits, each, gap)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Mute implements script.Phone.
+func (l *stage) Mute(ctx context.Context, direction string) (err error) {
+	if asked := l.ask(ctx, func() { err = l.mute(ctx, direction) }); asked != nil {
+		return asked
+	}
+	return err
+}
+
+// mute keeps the call from speaking (in), from hearing (out), or both, wherever it is. The line's goroutine calls it.
+func (l *Line) mute(ctx context.Context, direction string) error {
+	if err := l.record.try(ctx, l.x.o.WriteTimeout, call.Mute{At: time.Now(), Direction: direction}); err != nil {
+		return err
+	}
+	l.setBooth()
+	if seat := l.seat(); seat != nil {
+		muted, deaf := direction == "in" || direction == "both", direction == "out" || direction == "both"
+		return seat.Set(ctx, conference.ParticipantPatch{Muted: &muted, Deaf: &deaf})
+	}
+	return nil
+}
+
+// What Listen makes of a greeting: people say a word or two and wait, machines go on.
+const (
+	greetingMax  = 1800 * time.Millisecond // of speech, with a machine saying more
+	greetingRest = 700 * time.Millisecond  // of silence after it, with a person waiting
+	greetingWait = 5 * time.Second         // for a first word
+)
+
+// Listen implements script.Phone.
+func (l *stage) Listen(ctx context.Context) (machine bool, err error) {
+	if err := l.Answer(ctx); err != nil {
+		return false, err
+	}
+	facts := make(chan loop.Fact, 64)
+	l.keys.speech.Store(&facts)
+	defer l.keys.speech.CompareAndSwap(&facts, nil)
+	wait := time.NewTimer(greetingWait)
+	defer wait.Stop()
+	for speaking := false; ; {
+		select {
+		case f := <-facts:
+			speaking = f.Kind == loop.SpeechStarted
+			if speaking {
+				wait.Reset(greetingMax)
+			} else {
+				wait.Reset(greetingRest)
+			}
+		case <-wait.C:
+			return speaking, nil
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+// Link implements script.Media.
+func (l *stage) Link(ctx context.Context, o *action.MediaLink) error {
+	return fault.New(fault.Conflict, "EXTERNAL_MEDIA_UNAVAILABLE", "external media is not available in this version; use the media stream of the call")
+}
+
+// Unlink implements script.Media.
+func (l *stage) Unlink(ctx context.Context) error { return nil }
+
+// Start implements script.Tapes.
+func (l *stage) Start(context.Context, *action.Recording) (map[string]string, error) {
+	return nil, fault.New(fault.Conflict, "CALL_RECORDING_UNAVAILABLE", "calls cannot be recorded by themselves in this version; record the conference")
+}
+
+// Stop implements script.Tapes.
+func (l *stage) Stop(context.Context) error {
+	return fault.New(fault.Conflict, "RECORDING_NOT_ACTIVE", "the call is not being recorded")
+}
