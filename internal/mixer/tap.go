@@ -19,6 +19,32 @@ type Moment struct {
 	Voices []Voice // those who are in the mix
 	Played []int16 // what the players for everyone added, nil for silence
 	Mix    []int16 // what silent listeners hear, nil for silence
+
+	room *Room
+}
+
+// Heard returns what the listener of the port with the tag got to hear, before its codec: the others, the players for everyone and those for it
+// alone. It is nil for silence, and for a tag that no port has.
+func (m *Moment) Heard(tag string) []int16 {
+	if m.room == nil {
+		return nil
+	}
+	for _, p := range m.room.ports {
+		if p.o.Tag != tag {
+			continue
+		}
+		heard := m.room.common
+		if p.own != nil {
+			heard = p.own.mix
+		} else if !p.hears() {
+			return nil
+		}
+		if heard.silent || heard.tick != m.room.tick {
+			return nil
+		}
+		return heard.frame
+	}
+	return nil
 }
 
 // Voice is the frame of one port as it went into the mix.
@@ -54,7 +80,7 @@ func (r *Room) tap() {
 	if len(r.taps) == 0 {
 		return
 	}
-	m := Moment{Clock: r.clock, Rate: r.rate, Voices: r.moment.voices[:0]}
+	m := Moment{Clock: r.clock, Rate: r.rate, Voices: r.moment.voices[:0], room: r}
 	for _, p := range r.ports {
 		if p.heard {
 			m.Voices = append(m.Voices, Voice{Tag: p.o.Tag, Frame: p.frame})

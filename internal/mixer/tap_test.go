@@ -251,3 +251,52 @@ func TestPortPlayer(t *testing.T) {
 		}
 	}
 }
+
+// ears collects what one port hears.
+type ears struct {
+	tag   string
+	heard []int16
+	empty int
+}
+
+func (e *ears) See(m Moment) {
+	if frame := m.Heard(e.tag); frame != nil {
+		e.heard = append(e.heard, frame...)
+	} else {
+		e.empty++
+	}
+}
+
+// TestHeard: a tap can hear what one port hears, with what is played for it alone and without itself.
+func TestHeard(t *testing.T) {
+	r := New()
+	a, b := newLeg(t, "PCMU", 440), newLeg(t, "PCMU", 700)
+	pa := enter(t, r, a, Options{Tag: "a"})
+	enter(t, r, b, Options{Tag: "b"})
+	if err := r.AddPlayer(&tonePlayer{hz: 1000, left: 100}, pa); err != nil {
+		t.Fatal(err)
+	}
+	ea, eb, nobody := &ears{tag: "a"}, &ears{tag: "b"}, &ears{tag: "c"}
+	r.AddTap(ea)
+	r.AddTap(eb)
+	r.AddTap(nobody)
+	ticks(r, 50)
+	for _, x := range []struct {
+		e    *ears
+		hz   float64
+		want bool
+	}{{ea, 700, true}, {ea, 1000, true}, {ea, 440, false}, {eb, 440, true}, {eb, 1000, false}, {eb, 700, false}} {
+		if got := toneLevel(x.e.heard[1600:], x.hz, 8000); (got > -23) != x.want || !x.want && got > -60 {
+			t.Errorf("%s hears %.0f Hz at %.1f dBov", x.e.tag, x.hz, got)
+		}
+	}
+	if len(nobody.heard) > 0 {
+		t.Error("who is not there heard something")
+	}
+	r.Set(pa, Options{Tag: "a", Held: true})
+	ticks(r, 60)
+	ea.empty = 0
+	if ticks(r, 100); ea.empty != 100 {
+		t.Errorf("who is held heard something in %d of 100 ticks", 100-ea.empty)
+	}
+}
