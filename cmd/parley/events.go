@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
-	"time"
-
-	"parley/internal/webhook"
 )
 
 type eventsCommand struct {
@@ -55,42 +51,20 @@ type listenCommand struct {
 
 // Run forwards until it is interrupted. What the receiver does not take is reported and not tried again.
 func (c *listenCommand) Run() error {
-	if u, err := url.Parse(c.ForwardTo); err != nil || u.Host == "" {
-		return usage{fmt.Errorf("--forward-to: want a URL, for example http://127.0.0.1:3000/hook")}
+	if err := checkURL("--forward-to", c.ForwardTo); err != nil {
+		return err
 	}
 	ctx, stop := untilStopped()
 	defer stop()
 	fmt.Fprintf(os.Stderr, "parley: forwarding to %s\n", c.ForwardTo)
 	return c.follow(ctx, c.After, c.query(), func(e streamed) error {
-		status, err := c.forward(ctx, e)
+		status, err := post(ctx, c.ForwardTo, c.Secret, e.ID, e.Text)
 		if err != nil {
 			status = err.Error()
 		}
 		fmt.Printf("%d %s %s\n", e.Seq, e.Type, status)
 		return nil
 	})
-}
-
-func (c *listenCommand) forward(ctx context.Context, e streamed) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.ForwardTo, bytes.NewReader(e.Text))
-	if err != nil {
-		return "", err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	var secrets []string
-	if c.Secret != "" {
-		secrets = []string{c.Secret}
-	}
-	if err := webhook.Sign(r.Header, secrets, e.ID, time.Now(), e.Text); err != nil {
-		return "", err
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return "", err
-	}
-	return res.Status, res.Body.Close()
 }
 
 type resendCommand struct {

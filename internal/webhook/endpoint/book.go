@@ -45,7 +45,7 @@ func (b *Book) Add(ctx context.Context, customer, id string, p Patch, keep func(
 	if err != nil {
 		return Endpoint{}, err
 	}
-	e.Secret = newSecret()
+	e.Secret = NewSecret()
 	if p.Secret != nil && *p.Secret != "" {
 		if e.Secret = *p.Secret; checkSecret(e.Secret) != nil {
 			return Endpoint{}, checkSecret(e.Secret)
@@ -101,7 +101,7 @@ func (b *Book) Update(ctx context.Context, customer, id string, p Patch, expect 
 
 // Rotate gives an endpoint a new secret, which the answer has; the old one signs too for a day.
 func (b *Book) Rotate(ctx context.Context, customer, id string) (Endpoint, error) {
-	text := newSecret()
+	text := NewSecret()
 	s, err := b.edit(ctx, customer, id, "webhook_updated", func(s *Kept) error {
 		if s.Type != "" || !time.Time(s.Deleted).IsZero() {
 			return fault.New(fault.Conflict, "STATE_INVALID", "only a webhook of its own that is not deleted gets a new secret")

@@ -180,8 +180,8 @@ func (e *Endpoint) Filter(after int64, limit int) store.LogQuery {
 	return q
 }
 
-// newSecret returns whsec_ and 192 random bits in base64, the form of Standard Webhooks.
-func newSecret() string {
+// NewSecret returns whsec_ and 192 random bits in base64, the form of Standard Webhooks.
+func NewSecret() string {
 	b := make([]byte, 24)
 	_, _ = rand.Read(b) // never fails
 	return "whsec_" + base64.StdEncoding.EncodeToString(b)
