@@ -24,7 +24,7 @@ type Player struct {
 	once sync.Once // done
 
 	// What follows belongs to the loop's thread.
-	clip *mixer.Clip
+	clip mixer.Sound
 	port *Port
 }
 
@@ -39,7 +39,13 @@ func (r *Room) Play(o PlayOptions) (*Player, error) {
 		return nil, err
 	}
 	clip.SetVolume(o.Volume)
-	p := &Player{room: r, done: make(chan struct{}), port: o.Port, clip: clip}
+	return r.Pour(clip, o.Port)
+}
+
+// Pour plays a sound of the caller's own like Play, for one port or, without one, for everyone: an Inlet, which is filled while it is played. Until Done
+// the sound belongs to the loop.
+func (r *Room) Pour(s mixer.Sound, to *Port) (*Player, error) {
+	p := &Player{room: r, done: make(chan struct{}), port: to, clip: s}
 	if err := r.loop.do(func() error { return r.play(p) }); err != nil {
 		return nil, err
 	}
