@@ -146,11 +146,8 @@ func (t taped) Stop(ctx context.Context, id string, reason tape.Reason) error {
 }
 
 // Finish implements deck.Owner.
-func (t taped) Finish(ctx context.Context, id string, f tape.File, failure tape.Reason) (tape.Recording, error) {
-	if err := t.tell(ctx, conference.FinishRecording{At: time.Now(), ID: id, File: f, Failure: failure}); err != nil {
-		return tape.Recording{}, err
-	}
-	return t.host.readRecording(ctx, id)
+func (t taped) Finish(ctx context.Context, id string, f tape.File, failure tape.Reason) error {
+	return t.tell(ctx, conference.FinishRecording{At: time.Now(), ID: id, File: f, Failure: failure})
 }
 
 func (t taped) tell(ctx context.Context, c conference.Command) error {

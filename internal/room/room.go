@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"parley/internal/conference"
-	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording/deck"
 	"parley/internal/store"
@@ -26,8 +25,6 @@ type Options struct {
 	Recorder deck.Recorder // nil: nothing is recorded
 	Limits   conference.Limits
 	Log      *slog.Logger // nil: slog.Default
-	// AfterRecording does what follows the end of a recording; see deck.Options.After. nil: nothing.
-	AfterRecording func(ctx context.Context, r tape.Recording) error
 
 	HealthInterval time.Duration // between health checks of participants; 5 s
 	IdleAfter      time.Duration // how long a room without participants stays live; 30 s
@@ -64,7 +61,7 @@ type Host struct {
 func New(o Options) *Host {
 	o.complete()
 	h := &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}}
-	h.deck = deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Limits.FinishDeadline, Log: o.Log, After: o.AfterRecording})
+	h.deck = deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Limits.FinishDeadline, Log: o.Log})
 	return h
 }
 

@@ -1,7 +1,6 @@
 package calls_test
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"io"
@@ -35,7 +34,6 @@ type bench struct {
 	store   store.Store
 	archive *archive.Archive
 	desk    *calls.Desk
-	after   []string // recordings that were followed
 }
 
 // bubble runs f in virtual time.
@@ -62,7 +60,6 @@ func (b *bench) open(folder string) {
 	}
 	b.desk = calls.New(calls.Options{
 		Store: b.store, Recorder: b.archive, Patience: time.Minute,
-		After: func(_ context.Context, r tape.Recording) error { b.after = append(b.after, r.ID); return nil },
 	})
 }
 
@@ -231,9 +228,6 @@ func TestLanes(t *testing.T) {
 		}
 		wantReason(t, err, "RECORDING_NOT_ACTIVE")
 		b.wantLog("recording_started", "recording_updated", "recording_finished")
-		if !slices.Equal(b.after, []string{x.ID()}) {
-			t.Errorf("followed: %q", b.after)
-		}
 	})
 }
 
@@ -325,9 +319,6 @@ func TestAfterADeath(t *testing.T) {
 			b.archive.Close()
 		}
 		b.wantLog("recording_started", "recording_updated", "recording_finished")
-		if len(b.after) != 1 {
-			t.Errorf("followed %d times", len(b.after))
-		}
 	})
 }
 

@@ -24,7 +24,6 @@ type Options struct {
 	Recorder deck.Recorder // nil: nothing is recorded
 	Patience time.Duration // how long it tries to keep a file that cannot be kept just now
 	Log      *slog.Logger
-	After    func(ctx context.Context, r tape.Recording) error // see deck.Options
 }
 
 // Desk records the calls of one node. Its methods may be called from any goroutine.
@@ -56,7 +55,7 @@ func New(o Options) *Desk {
 	}
 	return &Desk{
 		o: o, active: map[string]*Recording{},
-		deck: deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Patience, Log: o.Log, After: o.After}),
+		deck: deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Patience, Log: o.Log}),
 	}
 }
 

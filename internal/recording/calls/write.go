@@ -43,14 +43,15 @@ func (w owner) Stop(ctx context.Context, id string, reason tape.Reason) error {
 }
 
 // Finish implements deck.Owner.
-func (w owner) Finish(ctx context.Context, id string, f tape.File, failure tape.Reason) (tape.Recording, error) {
-	return w.desk.step(ctx, id, func(r tape.Recording, at time.Time) (tape.Recording, string, error) {
+func (w owner) Finish(ctx context.Context, id string, f tape.File, failure tape.Reason) error {
+	_, err := w.desk.step(ctx, id, func(r tape.Recording, at time.Time) (tape.Recording, string, error) {
 		if r.Status == tape.Ended {
 			return r, "", nil
 		}
 		r, event := r.End(at, f, failure)
 		return r, event, nil
 	})
+	return err
 }
 
 func (d *Desk) live(id string) *Recording {

@@ -17,7 +17,7 @@ type Recorder interface {
 	Start(r tape.Recording) (*capture.Capture, error)
 	// Finish makes the file of one whose capture has ended or is about to. failure is the trouble that ended it, "" for none.
 	Finish(ctx context.Context, id, format string) (f tape.File, failure tape.Reason, err error)
-	// Settle says that the end has been written down, and what follows from it is done.
+	// Settle says that the end has been written down.
 	Settle(id string) error
 	// Remove deletes everything of a recording.
 	Remove(ctx context.Context, id string) error
@@ -28,8 +28,8 @@ type Recorder interface {
 type Owner interface {
 	// Stop says that nothing more is captured, unless that is known.
 	Stop(ctx context.Context, id string, reason tape.Reason) error
-	// Finish says that the file can be had, or what trouble there was, and returns the record.
-	Finish(ctx context.Context, id string, f tape.File, failure tape.Reason) (tape.Recording, error)
+	// Finish says that the file can be had, or what trouble there was.
+	Finish(ctx context.Context, id string, f tape.File, failure tape.Reason) error
 }
 
 // Options of a Deck.
@@ -37,9 +37,6 @@ type Options struct {
 	Recorder Recorder
 	Patience time.Duration // how long it tries to keep a file that cannot be kept just now
 	Log      *slog.Logger
-	// After is what follows the end of a recording; nil: nothing. It is done once it returns nil, and may be asked again for a recording for which
-	// it was done already, after a crash. Errors of the kinds NotFound, Conflict and Invalid are final, others are tried again.
-	After func(ctx context.Context, r tape.Recording) error
 }
 
 // Deck sees to the recordings of one node. Its methods may be called from any goroutine.
@@ -114,34 +111,10 @@ func (d *Deck) bring(r tape.Recording, c *capture.Capture, w Owner) {
 		failure = tape.Failed
 		d.o.Log.Error("cannot make the file of a recording", "recording", r.ID, "error", err)
 	}
-	told := d.until("tell of a recording's end", r.ID, func() (err error) {
-		r, err = w.Finish(d.ctx, r.ID, file, failure)
-		return err
-	})
-	if !told {
+	if !d.until("tell of a recording's end", r.ID, func() error { return w.Finish(d.ctx, r.ID, file, failure) }) {
 		return
 	}
 	d.o.Log.Info("recording finished", "recording", r.ID, "bytes", file.Size, "length", file.Length, "failure", failure)
-	d.after(r)
-}
-
-// Follow does what follows the end of a recording of a process before, as Keep does for others.
-func (d *Deck) Follow(r tape.Recording) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ctx.Err() == nil {
-		d.wg.Go(func() { d.after(r) })
-	}
-}
-
-// after does what follows, and then settles: a crash before that has it done again.
-func (d *Deck) after(r tape.Recording) {
-	if d.o.After != nil && r.ID != "" {
-		d.until("do what follows a recording", r.ID, func() error { return d.o.After(d.ctx, r) })
-		if d.ctx.Err() != nil {
-			return
-		}
-	}
 	if err := d.o.Recorder.Settle(r.ID); err != nil {
 		d.o.Log.Warn("settle a recording", "recording", r.ID, "error", err) // found again at the next start, and then settled
 	}
