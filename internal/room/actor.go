@@ -88,7 +88,7 @@ func (r *room) serve(q *request) {
 		}
 	}
 	r.schedule.asked(group, time.Now().Add(r.host.o.IdleAfter))
-	group, entering := apart(r.write(group))
+	group, entering := apart(r.steps(group))
 	for len(group) > 0 {
 		n := together(group)
 		if r.ended {

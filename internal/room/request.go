@@ -18,13 +18,13 @@ import (
 type request struct {
 	command conference.Command // nil: seat's session enters, which is no wish that the rules know
 	o       DoOptions
-	seat    *Seat            // of a join, or that enters
-	session *loop.Session    // that enters
-	capture *capture.Capture // of the start of a recording
-	writing *writing         // of something else than the state
-	must    bool             // goes on until it is written, whoever still waits
-	passing bool             // no reason to keep an empty room live
-	reply   chan answer      // capacity one; nil when nobody waits
+	seat    *Seat             // of a join, or that enters
+	session *loop.Session     // that enters
+	capture *capture.Capture  // of the start of a recording
+	step    func(*room) error // what else is to be done in the room's goroutine
+	must    bool              // goes on until it is written, whoever still waits
+	passing bool              // no reason to keep an empty room live
+	reply   chan answer       // capacity one; nil when nobody waits
 }
 
 type answer struct {
