@@ -11,6 +11,7 @@ import (
 	"parley/internal/loop"
 	"parley/internal/mixer"
 	"parley/internal/prompt"
+	"parley/internal/recording/calls"
 	"parley/internal/room"
 )
 
@@ -53,6 +54,7 @@ func (l *Line) sit() error {
 		return err
 	}
 	l.booth = &booth{b, port}
+	l.retape()
 	l.helpers.Go(func() { l.keys.listen(b.Facts()) })
 	return nil
 }
@@ -67,11 +69,14 @@ func (l *Line) portOptions(echo bool) loop.PortOptions {
 }
 
 func (l *Line) closeBooth() {
-	if l.booth != nil {
-		l.booth.port.Leave()
-		l.booth.Close()
-		l.booth = nil
+	if l.booth == nil {
+		return
 	}
+	b := l.booth
+	l.booth = nil
+	l.retape()
+	b.port.Leave()
+	b.Close()
 }
 
 // checked ends a call in a booth whose audio has stayed away for too long (RFC 3550 says nothing of it; a phone that is silent still sends).
@@ -116,16 +121,17 @@ func (l *Line) play(ctx context.Context, s prompt.Sound, repeat bool) error {
 // keysMax is how many keys wait for somebody to collect them; more are lost.
 const keysMax = 64
 
-// keys are what the caller presses while it is in no conference.
+// keys are what the caller presses.
 type keys struct {
 	pressed chan byte
 	to      *atomic.Pointer[chan byte] // who gets them instead, nil for nobody
 	speech  *atomic.Pointer[chan loop.Fact]
+	taped   *atomic.Pointer[calls.Recording] // which a key may end
 	lost    *atomic.Uint64
 }
 
 func newKeys() keys {
-	return keys{make(chan byte, keysMax), new(atomic.Pointer[chan byte]), new(atomic.Pointer[chan loop.Fact]), new(atomic.Uint64)}
+	return keys{make(chan byte, keysMax), new(atomic.Pointer[chan byte]), new(atomic.Pointer[chan loop.Fact]), new(atomic.Pointer[calls.Recording]), new(atomic.Uint64)}
 }
 
 // listen passes on what happens in a booth, until that closes.
@@ -146,6 +152,9 @@ func (k *keys) listen(facts <-chan loop.Fact) {
 }
 
 func (k *keys) press(digit byte) {
+	if r := k.taped.Load(); r != nil {
+		r.Key(digit)
+	}
 	to := k.pressed
 	if other := k.to.Load(); other != nil {
 		to = *other

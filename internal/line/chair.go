@@ -18,6 +18,8 @@ type chair struct {
 	seat    *room.Seat
 	place   script.Place
 	entered bool // into the mix; belongs to the line's goroutine
+
+	reserved bool // for a callee that has not answered; set before Run, cleared by the show
 }
 
 // Join implements script.Rooms.
@@ -31,18 +33,29 @@ func (l *stage) Join(ctx context.Context, id string) (script.Seat, error) {
 
 // join makes the call a joining participant of the conference. The call had better sit nowhere else.
 func (l *Line) join(ctx context.Context, id conference.ID) (*chair, error) {
+	if old := l.chair.Load(); old != nil {
+		if old.reserved && old.place.Conference == string(id) {
+			old.reserved = false
+			return old, nil
+		}
+		return nil, fault.New(fault.Conflict, "CALL_IN_CONFERENCE", "the call is in conference %s; it has to leave that first", old.place.Conference)
+	}
+	var media conference.Media
+	if err := l.ask(ctx, func() { media = l.want.media }); err != nil {
+		return nil, err
+	}
+	return l.take(ctx, id, media)
+}
+
+// take makes the call a joining participant.
+func (l *Line) take(ctx context.Context, id conference.ID, media conference.Media) (*chair, error) {
 	c, err := l.x.conference(ctx, id, l.customer)
 	if err != nil {
 		return nil, err
 	}
-	if old := l.chair.Load(); old != nil {
-		return nil, fault.New(fault.Conflict, "CALL_IN_CONFERENCE", "the call is in conference %s; it has to leave that first", old.place.Conference)
-	}
 	j := conference.Join{
-		At: time.Now(), CustomerID: l.customer, CallID: string(l.id), Name: l.nameAs(), Role: conference.Role(l.plan.join.Role), Muted: l.plan.join.Muted,
-	}
-	if err := l.ask(ctx, func() { j.Media = l.want.media }); err != nil {
-		return nil, err
+		At: time.Now(), CustomerID: l.customer, CallID: string(l.id), Name: l.nameAs(), Role: conference.Role(l.plan.join.Role),
+		Muted: l.plan.join.Muted, Media: media,
 	}
 	if l.plan.show != nil {
 		j.ActiveflowID = l.plan.show.plan.Env.ActiveflowID
@@ -57,8 +70,31 @@ func (l *Line) join(ctx context.Context, id conference.ID) (*chair, error) {
 	if l.plan.join.PreFlowID != "" {
 		chair.place.PreFlow = l.plan.join.PreFlowID
 	}
+	if l.plan.join.straight {
+		chair.place.PreFlow, chair.place.PostFlow = "", ""
+	}
 	l.chair.Store(chair)
 	return chair, nil
+}
+
+// reserve makes a callee a joining participant before it is even called.
+func (l *Line) reserve(ctx context.Context) error {
+	if l.plan.conference == "" || l.plan.join.straight {
+		return nil
+	}
+	c, err := l.take(ctx, l.plan.conference, conference.Media{})
+	if err == nil {
+		c.reserved = true
+	}
+	return err
+}
+
+// released is closed when the room has ended the participant that a callee would have been.
+func (l *Line) released() <-chan struct{} {
+	if c := l.chair.Load(); c != nil && l.outbound != nil && !l.answered {
+		return c.seat.Done()
+	}
+	return nil
 }
 
 // nameAs is what the participant is called.
@@ -102,10 +138,14 @@ func (c *chair) Enter(ctx context.Context) (string, error) {
 		c.Leave(ctx, string(conference.LeftRefused))
 		return "", err
 	}
-	select {
-	case <-c.seat.Done():
-	case <-ctx.Done():
-		return "", ctx.Err()
+	for !closed(c.seat.Done()) {
+		select {
+		case <-c.seat.Done():
+		case key := <-c.seat.Keys():
+			c.l.keys.press(key)
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 	}
 	if c.seat.Cause() == conference.LeftRefused {
 		err = fault.New(fault.Conflict, "CONFERENCE_REFUSED", "the conference did not let the call in")
@@ -137,6 +177,7 @@ func (c *chair) enter(ctx context.Context) error {
 	if closed(c.seat.Done()) {
 		return nil
 	}
+	l.retape()
 	l.record.conference = c.place.Conference
 	seat := call.Seat{At: time.Now(), ConferenceID: c.place.Conference, ConferencecallID: c.place.Participant}
 	if err := l.answer(ctx, seat); err != nil {
@@ -161,6 +202,7 @@ func (c *chair) stand(ctx context.Context) {
 	}
 	_ = c.l.ask(ctx, func() {
 		if c.l.chair.CompareAndSwap(c, nil) {
+			c.l.retape()
 			c.l.note(ctx, call.Seat{At: time.Now()})
 		}
 	})

@@ -244,11 +244,3 @@ func (l *Line) refer(ctx context.Context, to string) error {
 	}
 	return far.Refer(ctx, to)
 }
-
-func (l *Line) startTape(context.Context, Control) error {
-	return fault.New(fault.Conflict, "CALL_RECORDING_UNAVAILABLE", "calls cannot be recorded by themselves in this version; record the conference")
-}
-
-func (l *Line) stopTape(context.Context) error {
-	return fault.New(fault.Conflict, "RECORDING_NOT_ACTIVE", "the call is not being recorded")
-}

@@ -128,6 +128,7 @@ func (l *Line) end(ctx context.Context, e ending) error {
 	write, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(l.x.o.StopTimeout, cancel) })()
+	l.endTape(write)
 	left := l.leave(write, l.chair.Load(), e.leave)
 	err := errors.Join(left, l.record.must(write, l.x.o.WriteTimeout, e.hangup))
 	if l.outbound != nil {

@@ -254,6 +254,10 @@ func (x *fakeMixer) Enter(s *loop.Session, o loop.PortOptions) (room.Port, error
 	return &fakePort{x, o.Tag}, nil
 }
 
+func (x *fakeMixer) Play(loop.PlayOptions, room.Port) (room.Player, error) {
+	return nil, errors.New("nothing is played here")
+}
+
 func (x *fakeMixer) Tap(mixer.Tap) func() { return func() {} }
 
 func (x *fakeMixer) Facts() <-chan loop.Fact { return x.facts }
@@ -297,3 +301,5 @@ func offer(direction string, codecs ...string) []byte {
 	return []byte("v=0\r\no=- 1 1 IN IP4 203.0.113.77\r\ns=-\r\nc=IN IP4 203.0.113.77\r\nt=0 0\r\nm=audio 40000 RTP/AVP" + list +
 		"\r\n" + maps + "a=" + direction + "\r\n")
 }
+
+func loopDigit(d byte) loop.Fact { return loop.Fact{Kind: loop.DigitPressed, Digit: d, At: time.Now()} }

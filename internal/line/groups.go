@@ -35,7 +35,7 @@ func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []
 			if err != nil {
 				return Placed{}, err
 			}
-			return Placed{Calls: []call.Call{l.made}}, nil
+			return placed(l), nil
 		}
 	}
 	g := &calling{

@@ -64,6 +64,7 @@ type Options struct {
 	Media          Media          // Engine(loop) in a server
 	Flows          Flows          // nil: no flows are run
 	Prompts        prompt.Library // nil: nothing is spoken or played
+	Tapes          Tapes          // nil: no call is recorded by itself
 	Routes         Routes         // ways to callees other than extensions; nil: there are none
 	Log            *slog.Logger
 	Codecs         []sdp.Codec // what is offered and accepted, in our order; nil: everything that we have

@@ -10,6 +10,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/recording/calls"
 	"parley/internal/room"
 	"parley/internal/sdp"
 )
@@ -61,7 +62,8 @@ type owned struct {
 	told      leg // what its seat knows of that
 	connected bool
 	overlay   overlay
-	life      context.Context // of the show and of what is played
+	tape      *calls.Recording // that runs, nil for none
+	life      context.Context  // of the show and of what is played
 	timer     *time.Timer
 	fate      *ending // of a step that ends the call
 }
@@ -152,6 +154,8 @@ func (l *Line) live(ctx context.Context) ending {
 			return l.byDialog()
 		case <-l.hang:
 			return l.hungUp()
+		case <-l.released():
+			return l.bySeat(l.seat().Cause())
 		case <-ctx.Done():
 			return l.stopped()
 		case e := <-shown:

@@ -3,6 +3,7 @@ package line
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,6 +51,11 @@ func (l *Line) progress() <-chan Progress {
 // dialNext sends the next INVITE, or ends the line when there is no way left.
 func (l *Line) dialNext(ctx context.Context) {
 	o := l.outbound
+	if closed(l.hang) {
+		e := l.hungUp()
+		l.fate = &e
+		return
+	}
 	for len(o.hops) > 0 {
 		h := o.hops[0]
 		o.hops = o.hops[1:]
@@ -189,15 +195,25 @@ func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outboun
 		x.strike(l.id)
 		return nil, err
 	}
+	if err := l.reserve(ctx); err != nil {
+		l.abort(ctx, err)
+		return nil, err
+	}
 	if !x.run(l) {
-		l.press(nil)
-		life, cancel := context.WithCancel(ctx)
-		cancel()
-		_ = l.Run(life)
+		l.abort(ctx, errors.New("the server is stopping"))
 		return nil, fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
 	}
 	x.o.Log.Info("call placed", "call", l.id, "to", o.to.Target, "conference", p.conference)
 	return l, nil
+}
+
+// abort ends a call that has a record and does not come about.
+func (l *Line) abort(ctx context.Context, err error) {
+	e := l.byUs(call.Failed, conference.LeftRefused, err.Error())
+	l.press(&e)
+	l.outbound.hops = nil
+	_ = l.Run(ctx)
+	l.forget(ctx)
 }
 
 // openOut binds the media ports and writes the record of a call that we place.

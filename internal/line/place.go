@@ -50,6 +50,7 @@ func (x *Exchange) Place(ctx context.Context, o Order) (Placed, error) {
 			continue
 		}
 		out.Calls, out.Groups = append(out.Calls, placed.Calls...), append(out.Groups, placed.Groups...)
+		out.Participants = append(out.Participants, placed.Participants...)
 	}
 	if len(out.Calls)+len(out.Groups) == 0 {
 		return Placed{}, refusal
@@ -114,7 +115,16 @@ func (x *Exchange) placeOne(ctx context.Context, o Order, p func() plan, to call
 	if err != nil {
 		return Placed{}, err
 	}
-	return Placed{Calls: []call.Call{l.made}}, nil
+	return placed(l), nil
+}
+
+// placed is what has become of an order of one call.
+func placed(l *Line) Placed {
+	p := Placed{Calls: []call.Call{l.made}}
+	if c := l.chair.Load(); c != nil {
+		p.Participants = []string{c.place.Participant}
+	}
+	return p
 }
 
 func (x *Exchange) outboundTo(o Order, c callee) *outbound {

@@ -9,4 +9,6 @@ import (
 type Placed struct {
 	Calls  []call.Call
 	Groups []group.Groupcall
+	// Participants are the ids of the conferencecalls of Calls, in their order, when the order was to join a conference.
+	Participants []string
 }

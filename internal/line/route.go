@@ -13,6 +13,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/flow"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -44,11 +45,25 @@ func (x *Exchange) route(ctx context.Context, in Invite) (w way, err error) {
 	if !direct && in.CustomerID != "" && in.CustomerID != record.CustomerID {
 		return w, notFound()
 	}
+	if record.Kind == store.Flow {
+		return x.toFlow(record)
+	}
 	c, err := progressing(record)
 	if err != nil {
 		return w, err
 	}
 	return way{plan{conference: c.ID, show: x.showFor(c.ID, c.CustomerID, c.PreFlowID, c.PostFlowID)}, c.CustomerID}, nil
+}
+
+// toFlow is the way of a call that dials a flow.
+func (x *Exchange) toFlow(record store.Record) (w way, err error) {
+	var f flow.Flow
+	if err := json.Unmarshal(record.Doc, &f); err != nil {
+		return w, fmt.Errorf("read flow %s: %w", record.ID, err)
+	}
+	s := showOf(f.CustomerID, f.ID, f.Actions)
+	s.plan.Env.OnCompleteFlowID = f.OnCompleteFlowID
+	return way{plan{show: s}, f.CustomerID}, nil
 }
 
 // progressing reads a conference that can be entered.

@@ -18,7 +18,7 @@ type stage struct{ *Line }
 
 func (l *Line) stage() *script.Stage {
 	s := &stage{l}
-	return &script.Stage{Phone: s, Rooms: s, Dials: s, Tapes: s, Media: s, Digits: l.keys.pressed}
+	return &script.Stage{Phone: s, Rooms: s, Dials: s, Tapes: tapes{l}, Media: s, Digits: l.keys.pressed}
 }
 
 // Answer implements script.Phone.
@@ -146,13 +146,3 @@ func (l *stage) Link(ctx context.Context, o *action.MediaLink) error {
 
 // Unlink implements script.Media.
 func (l *stage) Unlink(ctx context.Context) error { return nil }
-
-// Start implements script.Tapes.
-func (l *stage) Start(context.Context, *action.Recording) (map[string]string, error) {
-	return nil, fault.New(fault.Conflict, "CALL_RECORDING_UNAVAILABLE", "calls cannot be recorded by themselves in this version; record the conference")
-}
-
-// Stop implements script.Tapes.
-func (l *stage) Stop(context.Context) error {
-	return fault.New(fault.Conflict, "RECORDING_NOT_ACTIVE", "the call is not being recorded")
-}

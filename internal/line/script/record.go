@@ -25,6 +25,7 @@ type record struct {
 	version int64
 	moved   bool           // somebody else has written: read again first
 	late    active.Command // what could not be written; a newer one says it all
+	scribe  active.Scribe
 }
 
 func keyOf(id string) string { return "activeflow/" + id }
@@ -99,7 +100,7 @@ func (r *record) again(ctx context.Context) error {
 
 func (r *record) append(ctx context.Context, events []active.Event, answer *store.Answer) error {
 	next := events[len(events)-1].Activeflow
-	doc, err := json.Marshal(next)
+	doc, err := r.scribe.Doc(&next)
 	if err != nil {
 		return fmt.Errorf("write activeflow %s: %w", next.ID, err)
 	}
@@ -108,7 +109,7 @@ func (r *record) append(ctx context.Context, events []active.Event, answer *stor
 		Type: next.ReferenceType, Live: next.Status != active.Ended, Created: next.Created, Deleted: !next.Deleted.IsZero(), Doc: doc,
 	}}}
 	for _, e := range events {
-		data, err := e.Data()
+		data, err := r.scribe.Data(&e.Activeflow)
 		if err != nil {
 			return fmt.Errorf("write activeflow %s: %w", next.ID, err)
 		}

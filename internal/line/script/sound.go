@@ -158,6 +158,9 @@ func (w *walk) announce(ctx context.Context, why string) {
 		return
 	}
 	w.hush()
+	if err := w.stage.Phone.Answer(ctx); err != nil {
+		return
+	}
 	text := sentences[why]
 	if text == "" {
 		text = sentence

@@ -20,7 +20,7 @@ type Stage struct {
 	Dials  Dials
 	Tapes  Tapes
 	Media  Media       // external media
-	Digits <-chan byte // keys pressed while the call is in no conference; never closed
+	Digits <-chan byte // keys that the caller presses, also in a conference; never closed
 }
 
 // Phone is the call's own sound and signalling.

@@ -37,7 +37,7 @@ func reasonFor(err error) string {
 func (w *walk) do(ctx context.Context, step run.Step) outcome {
 	if step.Kind == run.Announce {
 		w.announce(ctx, step.Reason)
-		return outcome{}
+		return outcome{Result: run.Result{CallStatus: call.Progressing}}
 	}
 	out, err := w.act(ctx, step)
 	if err == nil {

@@ -300,8 +300,13 @@ func (w *walk) key(ctx context.Context, d byte) {
 // finish writes the end down and starts what follows.
 func (w *walk) finish(ctx context.Context, end run.End) run.End {
 	reason := byRefusal
-	if end.Reason == run.CallEnded || end.Reason == run.Stopped {
+	select {
+	case <-w.stop:
 		reason = byHangup
+	default:
+		if ctx.Err() != nil {
+			reason = byHangup
+		}
 	}
 	w.release(ctx, reason)
 	write := context.WithoutCancel(ctx)
