@@ -93,11 +93,11 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 		if err := owned(s, p.CustomerID); err != nil {
 			return nil, err
 		}
-		if old, err := c.find(ctx, m.ConferenceID, m.ID); err == nil {
-			m, fresh = old, false
-			return nil, nil
-		} else if fault.KindOf(err) != fault.NotFound {
-			return nil, err
+		if fresh = false; p.ID != "" {
+			if old, known, err := c.known(ctx, m); known || err != nil {
+				m = old
+				return nil, err
+			}
 		}
 		now := time.Now()
 		if m, err = write(s, m, moment(now)); err != nil {
@@ -121,6 +121,21 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 		}
 	})
 	return m, err
+}
+
+// known returns the message that has been written under the id before.
+func (c *Chat) known(ctx context.Context, m Message) (old Message, known bool, err error) {
+	rec, err := c.o.Store.Get(ctx, store.Message, m.ID)
+	switch {
+	case fault.KindOf(err) == fault.NotFound:
+		return m, false, nil
+	case err != nil:
+		return m, false, fmt.Errorf("read message: %w", err)
+	case rec.Conference != string(m.ConferenceID):
+		return m, false, fault.New(fault.Conflict, "ALREADY_EXISTS", "message %s is of another conference", m.ID)
+	}
+	old, err = read(rec)
+	return old, true, err
 }
 
 // draft checks what can be checked without looking at anything.
