@@ -91,6 +91,7 @@ func (b *theatre) flow(actions, hash string) string {
 	}
 	change := &store.Change{
 		Key:     "flow/" + id,
+		Events:  []store.Event{{ID: uuid.NewString(), Type: "flow_created", At: now, CustomerID: customer, Resource: id, Data: []byte("{}")}},
 		Records: []store.Record{{Kind: store.Flow, ID: id, CustomerID: customer, Created: now, Doc: doc}},
 	}
 	if hash != "" {
@@ -104,10 +105,8 @@ func (b *theatre) flow(actions, hash string) string {
 
 // pin is a pre-flow that asks for 1234 and hangs up on anything else.
 const pin = `[{"type":"talk","option":{"text":"your PIN please"}},{"type":"digits_receive","option":{"length":4,"duration":5000}},
-	{"type":"condition_variable","option":{"variable":"${voipbin.call.digits}","condition":"==","value_string":"1234","false_target_id":"wrong"}},
-	{"id":"right","type":"goto","option":{"target_id":"00000000-0000-0000-0000-000000000003","loop_count":1}},
-	{"id":"last","type":"talk","option":{"text":"welcome"},"next_id":"00000000-0000-0000-0000-000000000002"},
-	{"id":"wrong","type":"talk","option":{"text":"wrong"}},{"type":"hangup"}]`
+	{"type":"condition_variable","option":{"variable":"${voipbin.call.digits}","condition":"!=","value_string":"1234","false_target_id":"right"}},
+	{"type":"talk","option":{"text":"wrong"}},{"type":"hangup"},{"id":"right","type":"talk","option":{"text":"welcome"}}]`
 
 // press presses keys in the newest booth.
 func (b *theatre) press(digits string) {
@@ -209,7 +208,7 @@ func TestCallIntoFlow(t *testing.T) {
 		if who.Status != conference.Joined || now.Type != call.ForFlow || now.FlowID == "" || now.ActiveflowID != who.ActiveflowID || now.ConferenceID != string(c.ID) {
 			t.Errorf("participant %s; call %s of flow %q in %q", who.Status, now.Type, now.FlowID, now.ConferenceID)
 		}
-		if !strings.Contains(string(now.Action), "conference_join") {
+		if !strings.Contains(string(now.Action), "confbridge_join") {
 			t.Errorf("the call's action is %s", now.Action)
 		}
 		if _, err := b.rooms.Do(b.ctx, c.ID, conference.Terminate{At: time.Now()}, room.DoOptions{}); err != nil {

@@ -18,7 +18,7 @@ type stage struct{ *Line }
 
 func (l *Line) stage() *script.Stage {
 	s := &stage{l}
-	return &script.Stage{Phone: s, Rooms: s, Dials: s, Tapes: tapes{l}, Media: s, Digits: l.keys.pressed}
+	return &script.Stage{Phone: s, Rooms: s, Dials: s, Tapes: tapes{l}, Media: s, Acting: l.acting, Digits: l.keys.pressed}
 }
 
 // Answer implements script.Phone.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"parley/internal/call"
+	"parley/internal/flow"
 	"parley/internal/flow/action"
 	"parley/internal/prompt"
 )
@@ -19,8 +20,9 @@ type Stage struct {
 	Rooms  Rooms
 	Dials  Dials
 	Tapes  Tapes
-	Media  Media       // external media
-	Digits <-chan byte // keys that the caller presses, also in a conference; never closed
+	Media  Media                              // external media
+	Acting func(context.Context, flow.Action) // told of each action that begins; nil for nobody
+	Digits <-chan byte                        // keys that the caller presses, also in a conference; never closed
 }
 
 // Phone is the call's own sound and signalling.

@@ -71,7 +71,10 @@ func (w *walk) perform(ctx context.Context, s *Stage) run.End {
 	w.stage = s
 	var cancel context.CancelFunc
 	w.whole, cancel = context.WithCancel(ctx)
-	step := w.run.Next(run.Result{At: time.Now(), CallStatus: w.plan.Status})
+	step, over := w.halted(ctx)
+	if !over {
+		step = w.run.Next(run.Result{At: time.Now(), CallStatus: w.plan.Status})
+	}
 	for step.Kind != run.Over {
 		w.release(ctx, byRefusal)
 		if now, over := w.halted(ctx); over {
@@ -92,6 +95,9 @@ func (w *walk) perform(ctx context.Context, s *Stage) run.End {
 
 // note writes how far the run is. A store that cannot be written holds nothing up for long.
 func (w *walk) note(ctx context.Context) {
+	if w.stage.Acting != nil {
+		w.stage.Acting(ctx, w.run.Current())
+	}
 	err := w.record.write(ctx, active.Advance{At: time.Now(), Progress: active.ProgressOf(w.run)})
 	switch {
 	case err == nil || ctx.Err() != nil:
