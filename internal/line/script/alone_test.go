@@ -346,6 +346,7 @@ func TestAfterRecording(t *testing.T) {
 		}
 		again := newWorld(t, func(o *script.Options) { o.Store = w.st })
 		again.run()
+		time.Sleep(time.Second)
 		second := finished(me, id)
 		time.Sleep(time.Second)
 		again.stop()

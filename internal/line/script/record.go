@@ -100,19 +100,16 @@ func (r *record) again(ctx context.Context) error {
 
 func (r *record) append(ctx context.Context, events []active.Event, answer *store.Answer) error {
 	next := events[len(events)-1].Activeflow
-	doc, err := r.scribe.Doc(&next)
-	if err != nil {
-		return fmt.Errorf("write activeflow %s: %w", next.ID, err)
-	}
 	change := store.Change{Key: keyOf(next.ID), Version: r.version, Answer: answer, Records: []store.Record{{
 		Kind: store.Activeflow, ID: next.ID, CustomerID: next.CustomerID, Reference: next.ReferenceID, Status: string(next.Status),
-		Type: next.ReferenceType, Live: next.Status != active.Ended, Created: next.Created, Deleted: !next.Deleted.IsZero(), Doc: doc,
+		Type: next.ReferenceType, Live: next.Status != active.Ended, Created: next.Created, Deleted: !next.Deleted.IsZero(),
 	}}}
 	for _, e := range events {
-		data, err := r.scribe.Data(&e.Activeflow)
+		doc, data, err := r.scribe.Write(&e.Activeflow)
 		if err != nil {
 			return fmt.Errorf("write activeflow %s: %w", next.ID, err)
 		}
+		change.Records[0].Doc = doc // the last one's
 		change.Events = append(change.Events, store.Event{
 			ID: uuid.NewString(), Type: string(e.Type), At: e.At, CustomerID: next.CustomerID, Resource: next.ID, Data: data,
 		})

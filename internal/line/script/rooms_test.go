@@ -53,13 +53,13 @@ func TestConferences(t *testing.T) {
 		},
 		{
 			name: "kicked in the pre-flow", list: `[` + join + `,{"type":"talk","option":{"text":"${voipbin.conference.result}"}}]`, pre: pin,
-			set: func(f *fake, p *place) { time.AfterFunc(time.Second, func() { p.end("kicked") }) },
+			set:  func(f *fake, p *place) { time.AfterFunc(time.Second, func() { p.end("kicked") }) },
 			want: "0s joins, 0s answered, 0s plays pin 2000, 1s cut, 1s plays You have been removed from this conference., 1.1s plays kicked",
 			path: "conference_join:done talk:failed:CONFERENCECALL_LEAVED talk:done", end: "finished normal",
 		},
 		{
 			name: "the room ends while digits are awaited", list: `[` + join + `,{"type":"talk","option":{"text":"${voipbin.conference.result}"}}]`, pre: pin,
-			set: func(f *fake, p *place) { time.AfterFunc(3*time.Second, func() { p.end("terminated") }) },
+			set:  func(f *fake, p *place) { time.AfterFunc(3*time.Second, func() { p.end("terminated") }) },
 			want: "0s joins, 0s answered, 0s plays pin 2000, 3s plays You have been removed from this conference., 3.1s plays terminated",
 			path: "conference_join:done talk:done digits_receive:failed:CONFERENCECALL_LEAVED talk:done", end: "finished normal",
 		},
@@ -70,13 +70,13 @@ func TestConferences(t *testing.T) {
 		},
 		{
 			name: "kicked in the mix", list: `[` + join + `,{"type":"beep"}]`, post: `[{"type":"talk","option":{"text":"${voipbin.conference.result}"}}]`,
-			set: func(_ *fake, p *place) { time.AfterFunc(3*time.Second, func() { p.end("kicked") }) },
+			set:  func(_ *fake, p *place) { time.AfterFunc(3*time.Second, func() { p.end("kicked") }) },
 			want: "0s joins, 0s enters, 3s is out, 3s answered, 3s plays kicked, 3.1s plays tone beep",
 			path: "conference_join:done confbridge_join:done talk:done beep:done", end: "finished normal",
 		},
 		{
 			name: "refused after the pre-flow", list: `[` + join + `,{"type":"beep"}]`, pre: `[{"type":"beep"}]`,
-			set: func(_ *fake, p *place) { p.refuse = fault.New(fault.Conflict, "CONFERENCE_FULL", "full") },
+			set:  func(_ *fake, p *place) { p.refuse = fault.New(fault.Conflict, "CONFERENCE_FULL", "full") },
 			want: "0s joins, 0s answered, 0s plays tone beep, 100ms plays This conference is full., 200ms plays tone beep",
 			path: "conference_join:done beep:done confbridge_join:failed:CONFERENCE_FULL beep:done", end: "finished normal",
 		},
@@ -102,7 +102,7 @@ func TestConferences(t *testing.T) {
 		},
 		{
 			name: "kicked out of the outer one while in the inner", list: `[` + join + `,{"type":"beep"}]`, pre: `[{"type":"conference_join","option":{"conference_id":"` + innerID + `"}}]`,
-			set: func(f *fake, p *place) { time.AfterFunc(3*time.Second, func() { p.end("kicked") }) },
+			set:  func(f *fake, p *place) { time.AfterFunc(3*time.Second, func() { p.end("kicked") }) },
 			want: "0s joins, 0s joins, 0s enters, 3s leaves: refused, 3s answered, 3s plays You have been removed from this conference., 3.1s plays tone beep",
 			path: "conference_join:done conference_join:done confbridge_join:failed:CONFERENCECALL_LEAVED beep:done", end: "finished normal",
 		},
