@@ -135,6 +135,7 @@ func (l *Line) end(ctx context.Context, e ending) error {
 		l.outbound.close(l.record.call)
 	}
 	l.x.strike(l.id)
+	l.x.unchain(l.id)
 	close(l.finished)
 	l.x.o.Log.Info("call ended", "call", l.id, "by", e.hangup.By, "reason", e.hangup.Reason, "detail", e.hangup.Detail)
 	return err

@@ -86,10 +86,11 @@ type Exchange struct {
 	door atomic.Pointer[Dialer]
 	work sync.WaitGroup // lines that run in goroutines of the exchange
 
-	mu     sync.Mutex // guards what follows
-	lines  map[call.ID]*Line
-	groups map[group.ID]*calling
-	life   context.Context // of Run; nil before
+	mu      sync.Mutex // guards what follows
+	lines   map[call.ID]*Line
+	groups  map[group.ID]*calling
+	chained map[call.ID][]*Line // by their master
+	life    context.Context     // of Run; nil before
 }
 
 // New makes an Exchange.
@@ -106,7 +107,7 @@ func New(o Options) *Exchange {
 			})
 		}
 	}
-	return &Exchange{o: o, lines: map[call.ID]*Line{}, groups: map[group.ID]*calling{}}
+	return &Exchange{o: o, lines: map[call.ID]*Line{}, groups: map[group.ID]*calling{}, chained: map[call.ID][]*Line{}}
 }
 
 // Live returns how many calls there are.

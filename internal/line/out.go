@@ -195,7 +195,7 @@ func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outboun
 		x.strike(l.id)
 		return nil, err
 	}
-	if err := l.reserve(ctx); err != nil {
+	if err := errors.Join(x.chain(ctx, l), l.reserve(ctx)); err != nil {
 		l.abort(ctx, err)
 		return nil, err
 	}

@@ -1,0 +1,40 @@
+package line
+
+import (
+	"context"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/fault"
+)
+
+// chain ties a call to its master, whose end is its own.
+func (x *Exchange) chain(ctx context.Context, l *Line) error {
+	id := l.outbound.master
+	if id == "" {
+		return nil
+	}
+	master := x.line(call.ID(id))
+	if master == nil || master.customer != l.customer {
+		return fault.New(fault.NotFound, "CALL_NOT_FOUND", "there is no such master call that is live; check master_call_id")
+	}
+	x.mu.Lock()
+	x.chained[master.id] = append(x.chained[master.id], l)
+	x.mu.Unlock()
+	// A master that has ended by now has not seen this one.
+	return master.ask(ctx, func() { master.note(master.life, call.Chain{At: time.Now(), CallID: string(l.id)}) })
+}
+
+// unchain ends the calls whose master has ended.
+func (x *Exchange) unchain(id call.ID) {
+	x.mu.Lock()
+	all := x.chained[id]
+	delete(x.chained, id)
+	x.mu.Unlock()
+	for _, l := range all {
+		e := l.byUs(call.Normal, conference.LeftCallEnded, "its master call has ended")
+		e.hangup.Reason = "" // what its state suggests
+		l.press(&e)
+	}
+}
