@@ -37,6 +37,7 @@ const (
 	Message        Kind = "message"
 	Delivery       Kind = "delivery"      // of an event to a webhook; kept by Note
 	WebhookState   Kind = "webhook_state" // how a webhook does; kept by Note
+	CallUsage      Kind = "call_usage"    // talk of a day in calls out; kept by Note
 )
 
 // Record is the state of one resource. Everything but Doc exists so that it can be found; Doc is the state itself, any valid JSON.

@@ -58,3 +58,13 @@ func (g *Guard) customersOr(kind string) route.Limits {
 	}
 	return route.Limits{} // a trunk's come with its next call
 }
+
+// Untake makes the next Usage bring all counts again, because those that were taken could not be kept.
+func (g *Guard) Untake() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, a := range g.accounts {
+		a.kept = Usage{}
+	}
+	g.hint()
+}
