@@ -36,6 +36,8 @@ type (
 		Name         string
 		Role         Role // "" means Member
 		Muted        bool
+		PIN          string // what it has typed; the moderators' PIN makes it one
+		Trusted      bool   // needs no PIN: invited, moved, known by other means
 		Media        Media
 	}
 	// Connected says that the participant's audio flows: joining becomes joined. The rules of Join are checked again; when they
@@ -76,6 +78,25 @@ type (
 		ID    ParticipantID
 		Patch ParticipantPatch
 	}
+	// Admit lets one who waits in, or all. Of those that do not wait it changes nothing.
+	Admit struct {
+		At  time.Time
+		ID  ParticipantID
+		All bool // whoever waits; ID is not looked at
+	}
+	// Deny sends one who waits away, or all, with LeftDenied. Whoever has been let in is refused: that is Kick's business.
+	Deny struct {
+		At  time.Time
+		ID  ParticipantID
+		All bool
+	}
+	// Unlock gives a locked conference the admission that it had before, Open if it never had another. Of any other it changes nothing.
+	Unlock struct{ At time.Time }
+	// MuteAll mutes everybody but moderators, newcomers too, or takes that back; listeners stay muted.
+	MuteAll struct {
+		At    time.Time
+		Muted bool
+	}
 	// Speech reports talk detection of a joined participant that can be heard; of any other it changes nothing, because media
 	// facts may be older than the change that silenced their source.
 	Speech struct {
@@ -107,6 +128,7 @@ type Patch struct {
 	PIN, ModeratorPIN      *string
 	EndOnModeratorLeave    *bool
 	EntryTone, WaitMusic   *string
+	Keypad                 *string
 	RecordingNotice, Video *string
 }
 
@@ -115,8 +137,10 @@ type ParticipantPatch struct {
 	Name              *string
 	Role              *Role
 	Muted, Deaf, Held *bool
+	RemoteHeld        *bool
 	Volume            *int // dB, -30..30
 	Media             *Media
+	CanHear, CanSpeak *[]string // of ids; a nil list means everybody, an empty one nobody
 }
 
 func (Create) command()        {}
@@ -130,6 +154,10 @@ func (Left) command()          {}
 func (Terminate) command()     {}
 func (Expire) command()        {}
 func (Set) command()           {}
+func (Admit) command()         {}
+func (Deny) command()          {}
+func (Unlock) command()        {}
+func (MuteAll) command()       {}
 func (Speech) command()        {}
 func (Digit) command()         {}
 func (Recover) command()       {}

@@ -63,8 +63,9 @@ type Conference struct {
 	Type       Type
 	Status     Status
 	Settings
-	DirectHash  string   // 12 hex digits without the prefix; "" as soon as the conference is terminating
-	Joined      []string // ids of participants that have joined and not leaved, in join order
+	Unlocked    Admission `json:",omitempty"` // what it was before it was locked
+	DirectHash  string    // 12 hex digits without the prefix; "" as soon as the conference is terminating
+	Joined      []string  // ids of participants that have joined and not leaved, in join order
 	Recordings  History
 	Transcribes History
 	Count       int // participants that are not leaved; follows participant events, see State.Apply
@@ -84,8 +85,9 @@ type Settings struct {
 	MuteNewcomers         bool
 	PIN, ModeratorPIN     string // up to 16 digits, write only
 	EndOnModeratorLeave   bool
-	EntryTone             string
-	WaitMusic             string
+	EntryTone             string // none; beep; chime, which tells coming from going
+	WaitMusic             string // for those that wait or are held: music, silence or the URL of a sound
+	Keypad                string // which keys do what: none, freeswitch, asterisk, consumer
 	RecordingNotice       string // none, announce, press_1
 	Video                 string // off, on
 }

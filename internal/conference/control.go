@@ -2,6 +2,7 @@ package conference
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"parley/internal/fault"
@@ -22,14 +23,20 @@ func (d *decision) set(c Set) error {
 	if err != nil {
 		return err
 	}
-	if changed == old {
+	if err := d.checkRoutes(c.Patch); err != nil {
+		return err
+	}
+	if reflect.DeepEqual(changed, old) {
 		return nil
 	}
-	if changed.Muted || changed.Held {
+	if changed.silent() {
 		d.hush(i)
 		changed.Speaking = false
 	}
 	d.participant(i, ConferencecallUpdated, func(p *Participant) { *p = changed })
+	if changed.Role != old.Role {
+		d.wait()
+	}
 	return nil
 }
 
@@ -40,8 +47,10 @@ func (patch ParticipantPatch) apply(p Participant) (Participant, error) {
 	put(&p.Muted, patch.Muted)
 	put(&p.Deaf, patch.Deaf)
 	put(&p.Held, patch.Held)
+	put(&p.RemoteHeld, patch.RemoteHeld)
 	put(&p.Volume, patch.Volume)
 	put(&p.Media, patch.Media)
+	p.CanHear, p.CanSpeak = routes(p.CanHear, patch.CanHear), routes(p.CanSpeak, patch.CanSpeak)
 	var v verdict
 	v.text("name", p.Name, nameMax)
 	v.media(p.Media)
@@ -68,7 +77,7 @@ func (d *decision) speech(c Speech) error {
 	switch {
 	case !c.Speaking:
 		d.hush(i)
-	case p.Status == Joined && !p.Muted && !p.Held && !p.Speaking:
+	case p.Status == Joined && !p.silent() && !p.Speaking:
 		d.participant(i, ConferencecallSpeechStarted, func(p *Participant) { p.Speaking = true })
 	}
 	return nil
@@ -85,5 +94,6 @@ func (d *decision) digit(c Digit) error {
 	}
 	p := d.next.Participants[i]
 	d.emit(Event{Type: ConferencecallDigitReceived, Participant: &p, Digit: digit})
+	d.agree(p.ID)
 	return nil
 }

@@ -60,6 +60,14 @@ func (d *decision) run(c Command) error {
 		return d.on(c.At).expire()
 	case Set:
 		return d.on(c.At).set(c)
+	case Admit:
+		return d.on(c.At).admitWaiting(c)
+	case Deny:
+		return d.on(c.At).deny(c)
+	case Unlock:
+		return d.on(c.At).unlock()
+	case MuteAll:
+		return d.on(c.At).muteAll(c.Muted)
 	case Speech:
 		return d.on(c.At).speech(c)
 	case Digit:

@@ -11,6 +11,9 @@ func (d *decision) join(c Join) error {
 	if c.CustomerID != d.next.Conference.CustomerID {
 		return unknownConference()
 	}
+	if err := d.checkPIN(&c); err != nil {
+		return err
+	}
 	p, err := d.newcomer(c)
 	if err != nil {
 		return err
@@ -18,9 +21,10 @@ func (d *decision) join(c Join) error {
 	if d.next.index(p.ID) >= 0 || d.gone(p.ID) {
 		return fault.New(fault.Conflict, "ALREADY_EXISTS", "conferencecall %s exists; choose another id", p.ID)
 	}
-	if err := d.admit(p.Role, len(d.next.Participants)); err != nil {
+	if err := d.admit(&p, len(d.next.Participants)); err != nil {
 		return err
 	}
+	p.Waiting = d.waiting(&p)
 	d.emit(Event{Type: ConferencecallJoining, Participant: &p})
 	return nil
 }
@@ -56,16 +60,26 @@ func (d *decision) connected(c Connected) error {
 	case Leaving:
 		return alreadyLeaving(c.ID)
 	}
-	if err := d.admit(p.Role, len(d.next.Participants)-1); err != nil {
+	if w := d.waiting(&p); w != "" {
+		d.holdBack(i, w)
+		return nil
+	}
+	if err := d.admit(&p, len(d.next.Participants)-1); err != nil {
 		return err
 	}
-	d.participant(i, ConferencecallJoined, func(p *Participant) { p.Status, p.ParticipantTimes.Joined = Joined, d.at })
+	d.participant(i, ConferencecallJoined, func(p *Participant) {
+		p.Status, p.ParticipantTimes.Joined, p.Waiting = Joined, d.at, ""
+	})
 	d.conference(ConferenceUpdated, func(x *Conference) { x.Joined = append(slices.Clone(x.Joined), string(c.ID)) })
+	if p.Role == Moderator {
+		d.wait()
+	}
 	return nil
 }
 
-// admit says whether somebody of this role may be in the conference besides the others.
-func (d *decision) admit(role Role, others int) error {
+// admit says whether p may be in the conference besides the others.
+func (d *decision) admit(p *Participant, others int) error {
+	role := p.Role
 	if err := d.progressing(); err != nil {
 		return err
 	}
@@ -73,7 +87,7 @@ func (d *decision) admit(role Role, others int) error {
 	if d.timedOut() {
 		return fault.New(fault.Conflict, "CONFERENCE_NOT_PROGRESSING", "the conference has reached its timeout; make a new one")
 	}
-	if now.Admission == Locked && role != Moderator {
+	if now.Admission == Locked && role != Moderator && !p.Admitted {
 		return fault.New(fault.Conflict, "CONFERENCE_LOCKED", "the conference is locked; a moderator has to open it first")
 	}
 	if places, bounded := d.places(role); bounded && others >= places {

@@ -67,7 +67,7 @@ func (d *decision) eject(i int, reason LeaveReason) {
 func (d *decision) leaving(i int, reason LeaveReason) {
 	d.hush(i)
 	d.participant(i, ConferencecallLeaving, func(p *Participant) {
-		p.Status, p.LeaveReason, p.ParticipantTimes.Leaving = Leaving, reason, d.at
+		p.Status, p.LeaveReason, p.ParticipantTimes.Leaving, p.Waiting = Leaving, reason, d.at, ""
 	})
 }
 

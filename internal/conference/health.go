@@ -51,10 +51,10 @@ func failing(p *Participant, e Evidence, mediaTimeout time.Duration) LeaveReason
 	if e.CallEnded {
 		return LeftCallEnded
 	}
-	if p.Status == Joined && !mediaFree(p, e) && mediaTimeout > 0 && e.Silence >= mediaTimeout {
+	if (p.Status == Joined || p.Waiting != "") && !mediaFree(p, e) && mediaTimeout > 0 && e.Silence >= mediaTimeout {
 		return LeftMediaTimeout
 	}
 	return ""
 }
 
-func mediaFree(p *Participant, e Evidence) bool { return e.MediaFree || p.Held }
+func mediaFree(p *Participant, e Evidence) bool { return e.MediaFree || p.Held || p.RemoteHeld }

@@ -55,7 +55,13 @@ func (d *decision) update(c Update) error {
 	if settings.equal(old) {
 		return nil
 	}
-	d.conference(ConferenceUpdated, func(c *Conference) { c.Settings = settings })
+	d.conference(ConferenceUpdated, func(c *Conference) {
+		c.Settings = settings
+		if settings.Admission == Locked && old.Admission != Locked {
+			c.Unlocked = old.Admission
+		}
+	})
+	d.wait()
 	return nil
 }
 

@@ -39,6 +39,17 @@ const (
 	LeftRefused       LeaveReason = "refused"       // the join did not come about (pre-flow, rule, media)
 	LeftLost          LeaveReason = "lost"          // the server or node died under it
 	LeftModeratorGone LeaveReason = "moderator_left"
+	LeftDenied        LeaveReason = "denied" // a moderator did not let it in
+	LeftMoved         LeaveReason = "moved"  // it goes on in another conference
+)
+
+// Waiting says what somebody who is joining waits for; "" is for nothing.
+type Waiting string
+
+// What somebody may wait for.
+const (
+	ForAdmission Waiting = "lobby"     // somebody lets it in
+	ForModerator Waiting = "moderator" // a moderator has joined
 )
 
 // Participant is the record. Values are copied, never shared. Its JSON is the store's form; Resource is the API's.
@@ -52,10 +63,20 @@ type Participant struct {
 	Name                        string
 	Role                        Role
 	Muted, Deaf, Held, Speaking bool
-	Volume                      int // dB
-	Media                       Media
-	LeaveReason                 LeaveReason
+	RemoteHeld                  bool // it has put us on hold
+	Volume                      int  // dB
+	Waiting                     Waiting
+	Admitted                    bool // somebody has let it in, whatever the conference's admission
+	Routes
+	Media       Media
+	LeaveReason LeaveReason
 	ParticipantTimes
+}
+
+// Routes say who hears whom. nil means everybody, an empty list nobody. Lists are sorted and replaced, never written to.
+type Routes struct {
+	CanHear  []string // ids of participants that it hears
+	CanSpeak []string // ids of participants that hear it
 }
 
 // Media describes the leg for the API.

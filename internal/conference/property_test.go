@@ -39,13 +39,21 @@ func TestRandomCommands(t *testing.T) {
 				play1(t, x, Speech{At: g.with(t).tick(), ID: g.someone(), Speaking: rapid.Bool().Draw(t, "speaking")})
 			},
 			"digit": func(t *rapid.T) {
-				play1(t, x, Digit{At: g.with(t).tick(), ID: g.someone(), Digit: g.pick("0", "#", "d", "x", "")})
+				play1(t, x, Digit{At: g.with(t).tick(), ID: g.someone(), Digit: g.pick("0", "1", "#", "d", "x", "")})
 			},
 			"set":    func(t *rapid.T) { play1(t, x, g.with(t).set()) },
 			"update": func(t *rapid.T) { play1(t, x, g.with(t).update()) },
 			"hash": func(t *rapid.T) {
 				play1(t, x, SetDirectHash{At: g.with(t).tick(), Hash: g.pick("", "0123456789ab", "ba9876543210", "no")})
 			},
+			"admit": func(t *rapid.T) {
+				play1(t, x, Admit{At: g.with(t).tick(), ID: g.someone(), All: rapid.Bool().Draw(t, "all")})
+			},
+			"deny": func(t *rapid.T) {
+				play1(t, x, Deny{At: g.with(t).tick(), ID: g.someone(), All: rapid.Bool().Draw(t, "all")})
+			},
+			"unlock":         func(t *rapid.T) { play1(t, x, Unlock{At: g.with(t).tick()}) },
+			"mute all":       func(t *rapid.T) { play1(t, x, MuteAll{At: g.with(t).tick(), Muted: rapid.Bool().Draw(t, "muted")}) },
 			"expire":         func(t *rapid.T) { g.with(t).expire(x) },
 			"expire2":        func(t *rapid.T) { g.with(t).expire(x) },
 			"record":         func(t *rapid.T) { play1(t, x, g.with(t).record()) },
@@ -54,6 +62,14 @@ func TestRandomCommands(t *testing.T) {
 				play1(t, x, PauseRecording{At: g.with(t).tick(), Behavior: g.pick("", "skip", "silence", "x")})
 			},
 			"resume":   func(t *rapid.T) { play1(t, x, ResumeRecording{At: g.with(t).tick()}) },
+			"announce": func(t *rapid.T) { g.with(t).announce(x) },
+			"announced": func(t *rapid.T) {
+				c := Announced{At: g.with(t).tick(), ID: g.someone(), Failed: rapid.Bool().Draw(t, "failed")}
+				if i := len(x.state.Recordings); i > 0 {
+					c.Recording = x.state.Recordings[i-1].ID
+				}
+				play1(t, x, c)
+			},
 			"finish":   func(t *rapid.T) { g.with(t).finish(x) },
 			"health":   func(t *rapid.T) { g.with(t).check(x, &health) },
 			"rare end": func(t *rapid.T) { g.with(t).rare(x) },
@@ -181,9 +197,19 @@ func (g *generator) expire(x *trial) {
 func (g *generator) record() Command {
 	id := rapid.IntRange(0, 1_000_000).Draw(g.t, "id")
 	return StartRecording{At: g.tick(), ID: fmt.Sprintf("4ec00000-0000-4000-8000-%012d", id), Options: tape.Options{
-		Format: g.pick("", "wav", "ogg", "mp3"), Notice: g.pick("", "", "announce"),
+		Format: g.pick("", "wav", "ogg", "mp3"), Notice: g.pick("", "announce", "press_1", "x"),
 		Duration: time.Duration(rapid.IntRange(-1, 40).Draw(g.t, "seconds")) * time.Second,
 	}}
+}
+
+// announce tells everybody who has to be told, after which nobody is left.
+func (g *generator) announce(x *trial) {
+	for _, id := range x.state.Unannounced() {
+		play1(g.t, x, Announce{At: g.tick(), ID: id})
+	}
+	if left := x.state.Unannounced(); len(left) > 0 {
+		g.t.Fatalf("%q are not told of the recording", left)
+	}
 }
 
 // finish ends a recording that is there; again, it must change nothing.

@@ -53,6 +53,9 @@ func (FinishRecording) command() {}
 func (DeleteRecording) command() {}
 
 func (s *State) applyRecording(r tape.Recording) {
+	if r.Status != tape.Running {
+		s.forgetNotices(func(n Notice) bool { return n.Recording == r.ID })
+	}
 	i := s.recording(r.ID)
 	switch {
 	case r.Status == tape.Ended && i >= 0:
@@ -89,6 +92,10 @@ func (d *decision) runRecording(c Command) error {
 		return d.on(c.At).finishRecording(c)
 	case DeleteRecording:
 		return d.on(c.At).deleteRecording(c)
+	case Announce:
+		return d.on(c.At).announce(c)
+	case Announced:
+		return d.on(c.At).announced(c)
 	}
 	return unknownCommand(c)
 }
@@ -108,11 +115,6 @@ func (d *decision) startRecording(c StartRecording) error {
 	o, err := c.Options.Normal(now.RecordingNotice)
 	if err != nil {
 		return err
-	}
-	if o.Notice != tape.NoNotice {
-		// Refused rather than left out: somebody would be recorded without being told.
-		return fault.New(fault.Invalid, "RECORDING_NOTICE_UNSUPPORTED",
-			"notice: %s is not available in this version; tell the participants yourself and start with none", o.Notice)
 	}
 	if active := now.Recordings.Active; active != "" {
 		return fault.New(fault.Conflict, "RECORDING_ALREADY_ACTIVE", "the conference is being recorded as %s; stop that first", active)

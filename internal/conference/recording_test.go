@@ -15,7 +15,7 @@ import (
 func (a arguments) recording(verb string, at time.Time) Command {
 	switch verb {
 	case "record":
-		o := tape.Options{Format: a.str("format", ""), Notice: a.str("notice", ""), OnEndFlowID: a.str("flow", "")}
+		o := tape.Options{Format: a.str("format", ""), Notice: strings.ReplaceAll(a.str("notice", ""), " ", "_"), OnEndFlowID: a.str("flow", "")}
 		if s, ok := a.take("duration"); ok {
 			o.Duration = a.duration(s)
 		}
@@ -30,6 +30,10 @@ func (a arguments) recording(verb string, at time.Time) Command {
 		return PauseRecording{At: at, Behavior: a.str("behavior", "")}
 	case "resume":
 		return ResumeRecording{At: at}
+	case "announce":
+		return Announce{At: at, ID: participantID(a.name)}
+	case "announced":
+		return Announced{At: at, ID: participantID(a.name), Recording: string(participantID(a.str("recording", "r"))), Failed: a.flag("failed")}
 	case "finish":
 		return FinishRecording{
 			At: at, ID: string(participantID(a.name)), Failure: tape.Reason(strings.ReplaceAll(a.str("failure", ""), " ", "_")),
@@ -41,6 +45,9 @@ func (a arguments) recording(verb string, at time.Time) Command {
 }
 
 func describeRecording(e Event) string {
+	if n := e.Notice; n != nil {
+		return fmt.Sprintf("%-30s %s %s of %s: %s", e.Type, nameOf(string(n.Participant)), n.Kind, nameOf(n.Recording), n.Status)
+	}
 	r := e.Recording
 	line := fmt.Sprintf("%-30s %s %s", e.Type, nameOf(r.ID), r.Status)
 	line += option("format", r.Format) + option("paused", r.Paused) + option("reason", string(r.EndReason))
@@ -52,7 +59,7 @@ func describeRecording(e Event) string {
 
 // things counts what an event is about.
 func things(e Event) (n int) {
-	for _, there := range []bool{e.Conference != nil, e.Participant != nil, e.Recording != nil} {
+	for _, there := range []bool{e.Conference != nil, e.Participant != nil, e.Recording != nil, e.Notice != nil} {
 		if there {
 			n++
 		}
@@ -63,6 +70,13 @@ func things(e Event) (n int) {
 // watchRecording checks what the log promises of recordings.
 func (x *trial) watchRecording(e Event) {
 	x.t.Helper()
+	if n := e.Notice; n != nil {
+		x.forward(n.Recording+string(n.Participant), rank(string(n.Status), "playing", "waiting", "consented", "failed"))
+		if n.Status == NoticeConsented && n.Kind == tape.Press1 && !n.Pressed {
+			x.t.Fatalf("%s has consented without a key", n.Participant)
+		}
+		return
+	}
 	r := e.Recording
 	if r == nil {
 		return

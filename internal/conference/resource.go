@@ -56,6 +56,7 @@ type room struct {
 	EndOnModeratorLeave bool      `json:"end_on_moderator_leave"`
 	EntryTone           string    `json:"entry_tone"`
 	WaitMusic           string    `json:"wait_music"`
+	Keypad              string    `json:"keypad"`
 	RecordingNotice     string    `json:"recording_notice"`
 	DialIn              string    `json:"dial_in"`
 	Video               string    `json:"video"`
@@ -91,7 +92,7 @@ func (c *Conference) Resource() Resource {
 		},
 		room: room{
 			MaxParticipants: c.MaxParticipants, Admission: c.Admission, EndOnModeratorLeave: c.EndOnModeratorLeave,
-			EntryTone: c.EntryTone, WaitMusic: c.WaitMusic, RecordingNotice: c.RecordingNotice, DialIn: c.DialIn, Video: c.Video,
+			EntryTone: c.EntryTone, WaitMusic: c.WaitMusic, Keypad: c.Keypad, RecordingNotice: c.RecordingNotice, DialIn: c.DialIn, Video: c.Video,
 			EndReason: c.EndReason, ConferencecallCount: len(c.Joined),
 		},
 	}
@@ -121,9 +122,13 @@ type seat struct {
 	Role        Role        `json:"role"`
 	Muted       bool        `json:"muted"`
 	Deaf        bool        `json:"deaf"`
-	Held        bool        `json:"held"`
+	Held        bool        `json:"held"` // by the API or by its own side
+	RemoteHeld  bool        `json:"remote_held"`
 	Speaking    bool        `json:"speaking"`
 	Volume      int         `json:"volume"`
+	CanHear     *[]string   `json:"can_hear,omitempty"`
+	CanSpeak    *[]string   `json:"can_speak,omitempty"`
+	Waiting     Waiting     `json:"waiting"`
 	LeaveReason LeaveReason `json:"leave_reason"`
 	Joined      wire.Time   `json:"tm_joined"`
 	Leaved      wire.Time   `json:"tm_leaved"`
@@ -139,11 +144,20 @@ func (p *Participant) Resource() ParticipantResource {
 			Status: p.Status, Create: wire.Time(p.Created), Update: wire.Time(p.Updated),
 		},
 		seat: seat{
-			Name: p.Name, Role: p.Role, Muted: p.Muted, Deaf: p.Deaf, Held: p.Held, Speaking: p.Speaking, Volume: p.Volume,
+			Name: p.Name, Role: p.Role, Muted: p.Muted, Deaf: p.Deaf, Held: p.Held || p.RemoteHeld, RemoteHeld: p.RemoteHeld, Speaking: p.Speaking, Volume: p.Volume,
+			CanHear: list(p.CanHear), CanSpeak: list(p.CanSpeak), Waiting: p.Waiting,
 			LeaveReason: p.LeaveReason, Joined: wire.Time(p.ParticipantTimes.Joined), Leaved: wire.Time(p.ParticipantTimes.Leaved),
 			Media: p.Media,
 		},
 	}
+}
+
+// list keeps nobody apart from everybody, which is left out.
+func list(ids []string) *[]string {
+	if ids == nil {
+		return nil
+	}
+	return &ids
 }
 
 // Data returns the JSON that the log and its readers carry: the resource as it was right after the change. More than 100
@@ -166,6 +180,8 @@ func (e Event) Data() ([]byte, error) {
 		return json.Marshal(e.Participant.Resource())
 	case e.Recording != nil:
 		return json.Marshal(e.Recording.Resource())
+	case e.Notice != nil:
+		return e.Notice.data()
 	}
 	return nil, fmt.Errorf("write event %s: it is about nothing", e.Type)
 }

@@ -236,6 +236,7 @@ func (a arguments) command(verb string, at time.Time) Command {
 		return Join{
 			At: at, ID: id, CustomerID: a.str("customer", customerID), CallID: "ca11" + string(id[4:]), Name: a.str("name", ""),
 			Role: Role(a.str("role", "")), Muted: a.flag("muted"), Media: Media{Kind: "sip"},
+			PIN: a.str("pin", ""), Trusted: a.flag("trusted"),
 		}
 	case "connected":
 		return Connected{At: at, ID: id}
@@ -257,6 +258,14 @@ func (a arguments) command(verb string, at time.Time) Command {
 		return Digit{At: at, ID: id, Digit: a.str("key", "")}
 	case "recover":
 		return Recover{At: at}
+	case "admit":
+		return Admit{At: at, ID: id, All: a.name == ""}
+	case "deny":
+		return Deny{At: at, ID: id, All: a.name == ""}
+	case "unlock":
+		return Unlock{At: at}
+	case "mute_all", "unmute_all":
+		return MuteAll{At: at, Muted: verb == "mute_all"}
 	}
 	return a.recording(verb, at)
 }
@@ -267,6 +276,7 @@ func (a arguments) create(at time.Time) Command {
 	s := Settings{
 		Name: a.str("name", ""), Data: []byte(a.str("data", "")), PreFlowID: a.str("pre_flow_id", ""), DialIn: a.str("dial_in", ""),
 		MuteNewcomers: a.flag("mute_newcomers"), EndOnModeratorLeave: a.flag("end_on_moderator_leave"), PIN: a.str("pin", ""),
+		ModeratorPIN: a.str("moderator_pin", ""), EntryTone: a.str("entry_tone", ""), WaitMusic: a.str("wait_music", ""), Keypad: a.str("keypad", ""),
 	}
 	if v, ok := a.take("timeout"); ok {
 		s.Timeout = a.duration(v)
@@ -284,6 +294,7 @@ func (a arguments) create(at time.Time) Command {
 
 func (a arguments) patch() (p Patch) {
 	p.Name, p.DialIn, p.PIN, p.ModeratorPIN = a.ptr("name"), a.ptr("dial_in"), a.ptr("pin"), a.ptr("moderator_pin")
+	p.EntryTone, p.WaitMusic, p.Keypad = a.ptr("entry_tone"), a.ptr("wait_music"), a.ptr("keypad")
 	p.Video, p.RecordingNotice = a.ptr("video"), a.ptr("recording_notice")
 	p.MuteNewcomers, p.EndOnModeratorLeave = a.flagPtr("mute_newcomers"), a.flagPtr("end_on_moderator_leave")
 	p.MaxParticipants = a.numberPtr("max_participants")
@@ -305,6 +316,7 @@ func (a arguments) patch() (p Patch) {
 func (a arguments) set(at time.Time, id ParticipantID) Command {
 	p := ParticipantPatch{
 		Name: a.ptr("name"), Muted: a.flagPtr("muted"), Deaf: a.flagPtr("deaf"), Held: a.flagPtr("held"), Volume: a.numberPtr("volume"),
+		RemoteHeld: a.flagPtr("remote_held"), CanHear: a.list("can_hear"), CanSpeak: a.list("can_speak"),
 	}
 	if s, ok := a.take("role"); ok {
 		role := Role(s)
@@ -314,6 +326,25 @@ func (a arguments) set(at time.Time, id ParticipantID) Command {
 		p.Media = &Media{Kind: "sip", Codec: s}
 	}
 	return Set{At: at, ID: id, Patch: p}
+}
+
+// list reads names: x,y, or nobody, or everybody.
+func (a arguments) list(key string) *[]string {
+	s, ok := a.take(key)
+	if !ok {
+		return nil
+	}
+	list := []string{}
+	switch s {
+	case "everybody":
+		list = nil
+	case "nobody":
+	default:
+		for _, name := range strings.Split(s, ",") {
+			list = append(list, string(participantID(name)))
+		}
+	}
+	return &list
 }
 
 // evidence reads words like a=ended b=silent:30s c=flows d=hold e=unknown.
@@ -379,7 +410,7 @@ func describe(e Event) string {
 	if e.Conference != nil {
 		return describeConference(e)
 	}
-	if e.Recording != nil {
+	if e.Recording != nil || e.Notice != nil {
 		return describeRecording(e)
 	}
 	p := e.Participant
@@ -390,12 +421,19 @@ func describe(e Event) string {
 	for _, f := range []struct {
 		on   bool
 		word string
-	}{{p.Muted, "muted"}, {p.Deaf, "deaf"}, {p.Held, "held"}, {p.Speaking, "speaking"}} {
+	}{{p.Muted, "muted"}, {p.Deaf, "deaf"}, {p.Held, "held"}, {p.RemoteHeld, "remote_held"}, {p.Speaking, "speaking"}} {
 		if f.on {
 			line += " " + f.word
 		}
 	}
 	line += option("name", p.Name) + option("codec", p.Media.Codec) + option("reason", string(p.LeaveReason)) + option("digit", e.Digit)
+	line += option("waiting", string(p.Waiting))
+	if p.CanHear != nil {
+		line += " can_hear=" + names(p.CanHear)
+	}
+	if p.CanSpeak != nil {
+		line += " can_speak=" + names(p.CanSpeak)
+	}
 	if p.Volume != 0 {
 		line += option("volume", strconv.Itoa(p.Volume))
 	}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"reflect"
 	"strings"
 	"time"
 
-	"parley/internal/fault"
 	"parley/internal/wire"
 )
 
@@ -20,6 +20,7 @@ const (
 	dataMax    = 64 << 10 // bytes
 	dialInMax  = 64
 	pinMax     = 16
+	urlMax     = 2048
 	timeoutMin = time.Minute
 	timeoutMax = math.MaxInt32 * time.Second // clients read 32 bits
 	// What a timeout too short to be meant becomes in the compatibility mode.
@@ -48,6 +49,7 @@ func (p Patch) apply(s Settings) (Settings, error) {
 	put(&s.EndOnModeratorLeave, p.EndOnModeratorLeave)
 	put(&s.EntryTone, p.EntryTone)
 	put(&s.WaitMusic, p.WaitMusic)
+	put(&s.Keypad, p.Keypad)
 	put(&s.RecordingNotice, p.RecordingNotice)
 	put(&s.Video, p.Video)
 	if p.Data == nil {
@@ -76,8 +78,9 @@ func (s *Settings) normalize(l Limits) error {
 	v.text("detail", s.Detail, detailMax)
 	v.uuid("pre_flow_id", &s.PreFlowID)
 	v.uuid("post_flow_id", &s.PostFlowID)
-	v.text("entry_tone", s.EntryTone, nameMax)
-	v.text("wait_music", s.WaitMusic, nameMax)
+	choose(&v, "entry_tone", &s.EntryTone, "none", "beep", "chime")
+	v.on("wait_music", s.normalMusic())
+	choose(&v, "keypad", &s.Keypad, "none", "freeswitch", "asterisk", "consumer")
 	choose(&v, "recording_notice", &s.RecordingNotice, "none", "announce", "press_1")
 	choose(&v, "video", &s.Video, "off", "on")
 	choose(&v, "admission", &s.Admission, Open, Locked, Lobby, WaitForModerator)
@@ -93,11 +96,22 @@ func (s *Settings) normalize(l Limits) error {
 	if s.PIN != "" && s.PIN == s.ModeratorPIN {
 		v.on("moderator_pin", errors.New("it must differ from pin"))
 	}
-	if v.err == nil && (s.Admission == Lobby || s.Admission == WaitForModerator) {
-		// Refused rather than stored: nobody would be held back.
-		return fault.New(fault.Invalid, "ADMISSION_UNSUPPORTED", "admission: %s is not available in this version; use open or locked", s.Admission)
-	}
 	return v.err
+}
+
+// normalMusic gives "" its meaning. That a URL leads to a sound shows when somebody waits.
+func (s *Settings) normalMusic() error {
+	switch s.WaitMusic {
+	case "":
+		s.WaitMusic = "music"
+		return nil
+	case "music", "silence":
+		return nil
+	}
+	if at, err := url.Parse(s.WaitMusic); err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
+		return errors.New("it is not music, silence or an http or https URL")
+	}
+	return wire.Text(s.WaitMusic, urlMax)
 }
 
 // verdict collects checks; the first failure stays.
@@ -136,7 +150,7 @@ func (v *verdict) leaveReason(r *LeaveReason, fallback LeaveReason) {
 		*r = fallback
 	}
 	choose(v, "leave_reason", r, LeftHangup, LeftKicked, LeftTerminated, LeftTimeout, LeftPeer, LeftMediaTimeout,
-		LeftCallEnded, LeftMaxDuration, LeftRefused, LeftLost, LeftModeratorGone)
+		LeftCallEnded, LeftMaxDuration, LeftRefused, LeftLost, LeftModeratorGone, LeftDenied, LeftMoved)
 }
 
 func normalTimeout(t time.Duration, compat bool) (time.Duration, error) {

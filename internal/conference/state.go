@@ -7,14 +7,15 @@ import (
 	"parley/internal/conference/tape"
 )
 
-// Event is a fact: the new value of the conference, of one participant or of one recording, under the type that the log gives it. One of
-// them is set; but a conference_updated that stops a recording carries that too.
+// Event is a fact: the new value of the conference, of one participant, of one recording or of a notice, under the type that the log gives it.
+// One of them is set; but a conference_updated that stops a recording carries that too.
 type Event struct {
 	Type        string
 	At          time.Time
 	Conference  *Conference
 	Participant *Participant
 	Recording   *tape.Recording
+	Notice      *Notice
 	Digit       string // conferencecall_digit_received only
 }
 
@@ -50,6 +51,7 @@ type State struct {
 	Conference   Conference
 	Participants []Participant
 	Recordings   []tape.Recording
+	Notices      []Notice // of the recording that runs; they are not kept over a restart, because nobody stays over one
 	Limits       Limits
 
 	recent []ParticipantID // the last that leaved, so that a late command can be told from a wrong one; never written in place
@@ -70,6 +72,12 @@ func (s *State) Apply(e Event) {
 	if e.Recording != nil {
 		s.applyRecording(*e.Recording)
 	}
+	if e.Notice != nil {
+		s.applyNotice(*e.Notice)
+	}
+	if e.Digit == consentKey && e.Participant != nil {
+		s.pressed(e.Participant.ID)
+	}
 	s.Conference.Count = len(s.Participants)
 }
 
@@ -77,6 +85,7 @@ func (s *State) applyParticipant(p Participant) {
 	i := s.index(p.ID)
 	switch {
 	case p.Status == Leaved:
+		s.forgetNotices(func(n Notice) bool { return n.Participant == p.ID })
 		if i >= 0 {
 			s.Participants = slices.Delete(s.Participants, i, i+1)
 		}

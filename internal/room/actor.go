@@ -1,6 +1,7 @@
 package room
 
 import (
+	"sync/atomic"
 	"time"
 
 	"parley/internal/conference"
@@ -22,9 +23,13 @@ type room struct {
 	state    conference.State
 	place    place
 	seats    map[conference.ParticipantID]*Seat
-	mixer    Mixer            // nil while nobody is seated and nothing is recorded
+	mixer    Mixer            // nil while nobody is in the conference, it is not recorded and has no guests
 	facts    <-chan loop.Fact // of mixer
-	reel     *deck.Reel       // nil while nothing is recorded
+	stage    hall
+	lobby    hall
+	played   string      // wait_music that is heard
+	ringing  atomic.Bool // somebody's coming or going is heard
+	reel     *deck.Reel  // nil while nothing is recorded
 	health   conference.Health
 	pending  []*request // to be written as soon as the store can
 	schedule schedule
@@ -172,6 +177,9 @@ func (r *room) chores(now time.Time) []*request {
 	if at := r.state.NextDeadline(); !at.IsZero() && !now.Before(at) {
 		add(conference.Expire{At: now})
 	}
+	for _, id := range r.state.Unannounced() {
+		add(conference.Announce{At: now, ID: id})
+	}
 	for i := range r.state.Participants {
 		p := &r.state.Participants[i]
 		seat := r.seats[p.ID]
@@ -189,11 +197,11 @@ func (r *room) chores(now time.Time) []*request {
 
 func (r *room) unwritten(p *conference.Participant, seat *Seat, now time.Time, add func(conference.Command)) {
 	joined := p.Status == conference.Joined
-	if seat.connected && !joined {
+	if seat.connected && !joined && p.Waiting == "" {
 		add(conference.Connected{At: now, ID: p.ID})
 		joined = true
 	}
-	audible := joined && !p.Muted && !p.Held
+	audible := joined && !p.Muted && !p.Held && !p.RemoteHeld
 	if p.Speaking != (seat.speaking && audible) {
 		add(conference.Speech{At: now, ID: p.ID, Speaking: !p.Speaking})
 	}

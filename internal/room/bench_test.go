@@ -19,6 +19,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/loop"
+	"parley/internal/prompt"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/deck"
 	"parley/internal/room"
@@ -74,6 +75,8 @@ type bench struct {
 	host    *room.Host
 	archive *archive.Archive                     // nil: nothing is recorded
 	wrap    func(*archive.Archive) deck.Recorder // nil: as it is
+	prompts prompt.Library                       // nil: nothing is heard
+	notice  func(ctx context.Context, customerID, kind string) (prompt.Sound, error)
 	stop    func()
 }
 
@@ -107,7 +110,7 @@ func (b *bench) start() {
 		}
 	}
 	b.host = room.New(room.Options{
-		Recorder: recorder, Store: b.store, Media: b.media, Limits: limits, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Recorder: recorder, Store: b.store, Media: b.media, Prompts: b.prompts, Notice: b.notice, Limits: limits, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err := b.host.Recover(b.ctx); err != nil {
 		b.Fatalf("recover: %v", err)

@@ -16,6 +16,8 @@ type Media interface {
 // Mixer is a conference's place in the media loop; its methods promise what those of loop.Room promise.
 type Mixer interface {
 	Enter(s *loop.Session, o loop.PortOptions) (Port, error)
+	// Play plays to one port, or to all when it is nil; what o.Port says is not looked at.
+	Play(o loop.PlayOptions, to Port) (Player, error)
 	Tap(t mix.Tap) (remove func())
 	Facts() <-chan loop.Fact
 	Close()
@@ -26,6 +28,12 @@ type Port interface {
 	Set(o loop.PortOptions)
 	Silence() time.Duration
 	Leave()
+}
+
+// Player is a sound that is being played; its methods promise what those of loop.Player promise.
+type Player interface {
+	Stop()
+	Done() <-chan struct{}
 }
 
 var _ Port = (*loop.Port)(nil)
@@ -45,6 +53,19 @@ func (m mixer) Enter(s *loop.Session, o loop.PortOptions) (Port, error) {
 	p, err := m.Room.Enter(s, o)
 	if err != nil {
 		return nil, err // not p: a nil *loop.Port would make a Port that is not nil
+	}
+	return p, nil
+}
+
+// Play implements Mixer.
+func (m mixer) Play(o loop.PlayOptions, to Port) (Player, error) {
+	o.Port = nil
+	if to != nil {
+		o.Port = to.(*loop.Port) // Enter gives no other
+	}
+	p, err := m.Room.Play(o)
+	if err != nil {
+		return nil, err
 	}
 	return p, nil
 }

@@ -43,6 +43,7 @@ func (h *Host) stop() {
 	h.stopping = true
 	h.mu.Unlock()
 	close(h.quit)
+	h.end()
 	h.wg.Wait()
 	h.deck.Close()
 }

@@ -81,6 +81,8 @@ func eventOf(c *conference.Conference, e conference.Event) (store.Event, error) 
 	switch {
 	case e.Participant != nil:
 		resource = string(e.Participant.ID)
+	case e.Notice != nil:
+		resource = string(e.Notice.Participant)
 	case e.Conference == nil && e.Recording != nil:
 		resource = e.Recording.ID
 	}

@@ -87,8 +87,7 @@ func (h *Host) readRecording(ctx context.Context, id string) (r tape.Recording, 
 
 // record lets a recording run: its capture sees the room from the next tick on.
 func (r *room) record(rec *tape.Recording, c *capture.Capture) {
-	r.media()
-	r.reel = deck.Thread(rec.ID, c, r.mixer.Tap(c))
+	r.reel = deck.Thread(rec, c, r.media().Tap(c))
 	for i := range r.state.Participants {
 		r.reel.Show(&r.state.Participants[i])
 	}
@@ -99,6 +98,8 @@ func (r *room) record(rec *tape.Recording, c *capture.Capture) {
 // recorded makes the capture follow an event, in the order of the log.
 func (r *room) recorded(b *batch, e conference.Event) {
 	switch {
+	case e.Notice != nil:
+		r.noticed(e)
 	case e.Recording == nil:
 	case e.Type == tape.StartedEvent && b.captures[e.Recording.ID] != nil:
 		r.record(e.Recording, b.captures[e.Recording.ID])

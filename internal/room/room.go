@@ -13,6 +13,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/prompt"
 	"parley/internal/recording/deck"
 	"parley/internal/store"
 	"parley/internal/wire"
@@ -21,10 +22,13 @@ import (
 // Options of a Host. Zero durations mean the defaults named here.
 type Options struct {
 	Store    store.Store
-	Media    Media         // Engine(loop) in a server
-	Recorder deck.Recorder // nil: nothing is recorded
-	Limits   conference.Limits
-	Log      *slog.Logger // nil: slog.Default
+	Media    Media          // Engine(loop) in a server
+	Recorder deck.Recorder  // nil: nothing is recorded
+	Prompts  prompt.Library // nil: no music, no tones, no announcements
+	// Notice returns what is played to each leg before it is recorded, by the kind of recording_notice; nil: three tones.
+	Notice func(ctx context.Context, customerID, kind string) (prompt.Sound, error)
+	Limits conference.Limits
+	Log    *slog.Logger // nil: slog.Default
 
 	HealthInterval time.Duration // between health checks of participants; 5 s
 	IdleAfter      time.Duration // how long a room without participants stays live; 30 s
@@ -44,9 +48,11 @@ func (o *Options) complete() {
 // Host owns the rooms of this node. Its methods may be called from any goroutine.
 type Host struct {
 	o    Options
-	quit chan struct{}  // closed when the rooms have to end
-	deck *deck.Deck     // of recordings
-	wg   sync.WaitGroup // goroutines of rooms
+	quit chan struct{}   // closed when the rooms have to end
+	deck *deck.Deck      // of recordings
+	wg   sync.WaitGroup  // goroutines of rooms and their sounds
+	ctx  context.Context // of sounds; ended when the rooms have to end
+	end  context.CancelFunc
 
 	mu       sync.Mutex // guards rooms and stopping
 	rooms    map[conference.ID]*room
@@ -61,6 +67,7 @@ type Host struct {
 func New(o Options) *Host {
 	o.complete()
 	h := &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}}
+	h.ctx, h.end = context.WithCancel(context.Background())
 	h.deck = deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Limits.FinishDeadline, Log: o.Log})
 	return h
 }

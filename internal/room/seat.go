@@ -25,7 +25,9 @@ type Seat struct {
 
 	// What follows belongs to the room's goroutine: what it knows of the leg, whether or not it is written yet.
 	session   *loop.Session // nil before it enters
+	hall      *hall         // where its port is, nil for nowhere
 	port      Port
+	music     func() // stops what it hears alone, nil for nothing
 	options   loop.PortOptions
 	refused   error // the media loop did not take the session
 	connected bool

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"parley/internal/conference"
 	"parley/internal/fault"
-	"parley/internal/loop"
 	"parley/internal/recording/capture"
 	"parley/internal/store"
 )
@@ -182,12 +179,6 @@ func (r *room) reply(b *batch, written []store.Event) {
 	}
 }
 
-// departure is a seat that ends, and why.
-type departure struct {
-	seat  *Seat
-	cause conference.LeaveReason
-}
-
 // react makes the media loop and the seats follow the events.
 func (r *room) react(b *batch) {
 	var in []*Seat
@@ -208,6 +199,8 @@ func (r *room) react(b *batch) {
 		case seat != nil && (p.Status == conference.Leaving || p.Status == conference.Leaved):
 			delete(r.seats, p.ID)
 			out = append(out, departure{seat, p.LeaveReason})
+		case seat != nil && seat.hall != nil && seat.hall != r.hallOf(p):
+			in = append(in, seat)
 		}
 		switch e.Type {
 		case conference.ConferencecallJoined:
@@ -224,68 +217,9 @@ func (r *room) react(b *batch) {
 	}
 	r.enter(in)
 	r.unseat(out)
-}
-
-// tune makes the port as the record says.
-func (r *room) tune(seat *Seat, p *conference.Participant) {
-	if o := portOptions(p); seat != nil && seat.port != nil && o != seat.options {
-		seat.options = o
-		seat.port.Set(o)
-	}
-}
-
-// enter gives seats their ports. Each waits for the media loop, so all wait together. Whose session the loop does not
-// take leaves again.
-func (r *room) enter(in []*Seat) {
-	var entered sync.WaitGroup
-	for _, seat := range in {
-		p := find(r.state.Participants, seat.id)
-		if p == nil || p.Status == conference.Leaving || seat.session == nil {
-			continue // gone in the same step, or not here yet
-		}
-		r.media()
-		seat.options = portOptions(p)
-		entered.Go(func() { seat.port, seat.refused = r.mixer.Enter(seat.session, seat.options) })
-	}
-	entered.Wait()
-	for _, seat := range in {
-		if seat.refused != nil {
-			r.pending = append(r.pending, &request{
-				command: conference.Leave{At: time.Now(), ID: seat.id, Reason: conference.LeftRefused}, must: true,
-			})
-		}
-	}
-}
-
-// media makes the room's place in the media loop.
-func (r *room) media() {
-	if r.mixer == nil {
-		r.mixer = r.host.o.Media.NewRoom()
-		r.facts = r.mixer.Facts()
-	}
-}
-
-func portOptions(p *conference.Participant) loop.PortOptions {
-	return loop.PortOptions{Tag: string(p.ID), Muted: p.Muted, Deaf: p.Deaf, Held: p.Held, Volume: p.Volume}
-}
-
-// unseat takes ports out of the mix and then tells their holders. Each port waits for the media loop, so all wait together.
-func (r *room) unseat(out []departure) {
-	if len(r.seats) == 0 && r.mixer != nil && r.reel == nil {
-		r.mixer.Close()
-		r.mixer, r.facts = nil, nil
-	} else {
-		var left sync.WaitGroup
-		for _, d := range out {
-			if d.seat.port != nil {
-				left.Go(d.seat.port.Leave)
-			}
-		}
-		left.Wait()
-	}
-	for _, d := range out {
-		d.seat.port = nil
-		d.seat.end(d.cause)
-		r.host.seated.Add(-1)
+	r.ring(b.events)
+	if r.played != r.state.Conference.WaitMusic {
+		r.played = r.state.Conference.WaitMusic
+		r.retune()
 	}
 }
