@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"parley/internal/call"
+	"parley/internal/trunk"
+	"parley/internal/trunk/guard"
+	"parley/internal/trunk/route"
 )
 
 // Dialer places calls to phones; the SIP door is one.
@@ -27,6 +30,7 @@ type Outgoing struct {
 	User, Password string // digest credentials for 401 and 407, "" for none
 	Offer          []byte
 	SIPCallID      string
+	Codecs         []string      // names of those to be offered, in that order; empty: all
 	Timeout        time.Duration // until somebody answers; CANCEL is sent then
 }
 
@@ -64,9 +68,10 @@ type Live interface {
 	Message(ctx context.Context, contentType string, body []byte) error
 }
 
-// Routes finds ways to callees and guards them.
-type Routes interface {
-	hops(ctx context.Context, o Order, to call.Address) ([]hop, error)
+// Trunks finds ways to callees, and guards them; *trunk.Trunks is one.
+type Trunks interface {
+	Plan(ctx context.Context, customerID string, to, from call.Address) ([]route.Hop, error)
+	Admit(r trunk.Request) (*guard.Pass, error)
 }
 
 // Order asks for calls out.

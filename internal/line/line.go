@@ -65,7 +65,7 @@ type Options struct {
 	Flows          Flows          // nil: no flows are run
 	Prompts        prompt.Library // nil: nothing is spoken or played
 	Tapes          Tapes          // nil: no call is recorded by itself
-	Routes         Routes         // ways to callees other than extensions; nil: there are none
+	Trunks         Trunks         // ways to callees other than extensions; nil: there are none
 	Log            *slog.Logger
 	Codecs         []sdp.Codec // what is offered and accepted, in our order; nil: everything that we have
 	AllowAnonymous bool        // calls without authentication enter any conference by its id or alias, not just by a direct hash

@@ -154,6 +154,8 @@ func (l *Line) live(ctx context.Context) ending {
 			return l.byDialog()
 		case <-l.hang:
 			return l.hungUp()
+		case <-l.spent():
+			return l.overspent()
 		case <-l.released():
 			return l.bySeat(l.seat().Cause())
 		case <-ctx.Done():

@@ -12,6 +12,8 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/trunk"
+	"parley/internal/trunk/guard"
 )
 
 // outbound is what belongs to a call that we place.
@@ -24,6 +26,7 @@ type outbound struct {
 	leg      Departure // nil before the first INVITE
 	replies  <-chan Progress
 	began    time.Time // of the last INVITE
+	rang     bool      // a phone has rung
 	failure  error     // of the last hop that could not even be tried
 
 	made     func(*Line)     // told before anything else; nil for nobody
@@ -31,13 +34,11 @@ type outbound struct {
 	ended    func(call.Call) // likewise when the call is over and that is written
 }
 
-// hop is one way to a callee.
+// hop is one way to a callee, with what the guard has to be asked before it is tried.
 type hop struct {
 	Outgoing
-	// admit asks the guard for a call by this way, and returns what is to be called when it is over.
-	admit func(ctx context.Context) (release func(answered bool), err error)
-	next  func(status int) bool // whether the next way is worth a try after this final status; nil: no
-	done  func(answered bool)   // set by admit
+	guarded *trunk.Request // nil: nobody has to be asked
+	pass    *guard.Pass    // of one that is tried
 }
 
 // progress brings the responses to the INVITE of a call that we place.
@@ -62,6 +63,9 @@ func (l *Line) dialNext(ctx context.Context) {
 		if o.failure = l.try(ctx, h); o.failure == nil {
 			return
 		}
+		if !trunk.NextHop(o.failure) && fault.KindOf(o.failure) != fault.Unavailable {
+			o.hops = nil
+		}
 		l.x.o.Log.Warn("cannot dial", "call", l.id, "to", h.To, "reason", fault.ReasonOf(o.failure), "error", o.failure)
 	}
 	e := l.byUs(call.Failed, conference.LeftRefused, "there is no way to the callee")
@@ -72,16 +76,15 @@ func (l *Line) dialNext(ctx context.Context) {
 }
 
 func (l *Line) try(ctx context.Context, h hop) (err error) {
-	h.done = func(bool) {}
-	if h.admit != nil {
-		if h.done, err = h.admit(ctx); err != nil {
+	if h.guarded != nil {
+		if h.pass, err = l.x.o.Trunks.Admit(*h.guarded); err != nil {
 			return err
 		}
 	}
 	h.Offer = l.sdp.Offer()
 	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)
 	if err != nil {
-		h.done(false)
+		h.release()
 		return err
 	}
 	o := l.outbound
@@ -99,6 +102,7 @@ func (l *Line) progressed(ctx context.Context, p Progress, start func()) {
 		}
 	case p.Status < 200:
 		if p.Status == 180 {
+			l.outbound.rang = true
 			l.note(ctx, call.Ring{At: time.Now()})
 		}
 		if p.Body != nil {
@@ -127,6 +131,9 @@ func (l *Line) adoptAnswer(body []byte) error {
 func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
 	o := l.outbound
 	o.replies, l.answered = nil, true
+	if o.last.pass != nil {
+		o.last.pass.Answered()
+	}
 	if p.Body != nil || !l.applied {
 		if err := l.adoptAnswer(p.Body); err != nil {
 			e := l.byUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
@@ -148,10 +155,9 @@ func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
 // declined tries the next way, or ends the line with what the callee said.
 func (l *Line) declined(ctx context.Context, p Progress) {
 	o := l.outbound
-	o.last.done(false)
-	o.last.done = nil
+	o.last.release()
 	o.leg = nil
-	if len(o.hops) > 0 && o.last.next != nil && o.last.next(p.Status) && !closed(l.hang) {
+	if len(o.hops) > 0 && trunk.Failover(p.Status, o.rang) && !closed(l.hang) {
 		l.x.o.Log.Info("trying the next way", "call", l.id, "after", p.Status)
 		l.dialNext(ctx)
 		return
@@ -166,12 +172,35 @@ func (l *Line) declined(ctx context.Context, p Progress) {
 
 // close is the end of the call for those who had it placed.
 func (o *outbound) close(c call.Call) {
-	if o.last.done != nil {
-		o.last.done(!c.Times.Progressing.IsZero())
-	}
+	o.last.release()
 	if o.ended != nil {
 		o.ended(c)
 	}
+}
+
+// release tells the guard that the way is not used any more.
+func (h *hop) release() {
+	if h.pass != nil {
+		h.pass.Release()
+		h.pass = nil
+	}
+}
+
+// spent is closed when the guard wants the call to end.
+func (l *Line) spent() <-chan struct{} {
+	if l.outbound == nil || l.outbound.last.pass == nil {
+		return nil
+	}
+	return l.outbound.last.pass.Over()
+}
+
+// overspent is the end of a call that the guard wants to end.
+func (l *Line) overspent() ending {
+	detail := "the guard has ended the call"
+	if why := l.outbound.last.pass.Why(); why != nil {
+		detail = why.Rule
+	}
+	return l.byUs(call.TimedOut, conference.LeftMaxDuration, detail)
 }
 
 // dialTimeout is how long a callee may take to answer, unless the order says something else.

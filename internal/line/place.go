@@ -10,6 +10,8 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/flow"
+	"parley/internal/trunk"
+	"parley/internal/trunk/route"
 )
 
 func newID() string { return uuid.NewString() }
@@ -39,7 +41,7 @@ func (x *Exchange) Place(ctx context.Context, o Order) (Placed, error) {
 	for _, to := range o.Destinations {
 		var placed Placed
 		var err error
-		if to.Type == "extension" || to.Type == "agent" {
+		if to.Type == route.Extension || to.Type == "agent" {
 			placed, err = x.placeGroup(ctx, o, p, []call.Address{to})
 		} else {
 			placed, err = x.placeOne(ctx, o, p, to)
@@ -140,29 +142,52 @@ func (x *Exchange) outboundTo(o Order, c callee) *outbound {
 
 // callees finds the phones of a destination.
 func (x *Exchange) callees(ctx context.Context, o Order, to call.Address) ([]callee, error) {
-	if to.Type == "extension" {
-		contacts, err := x.dialer().Contacts(ctx, o.CustomerID, extensionOf(to.Target))
-		if err != nil {
-			return nil, err
-		}
-		if len(contacts) == 0 {
-			return nil, fault.New(fault.Conflict, "EXTENSION_NOT_REGISTERED", "extension %s has no phone registered; register one first", to.Target)
-		}
-		var out []callee
-		for _, c := range contacts {
-			x.present(&c, o)
-			out = append(out, callee{to, []hop{{Outgoing: c}}})
-		}
-		return out, nil
-	}
-	hops, err := x.o.Routes.hops(ctx, o, to)
+	ways, err := x.ways(ctx, o, to)
 	if err != nil {
 		return nil, err
 	}
-	for i := range hops {
-		x.present(&hops[i].Outgoing, o)
+	switch first := ways[0]; first.Kind {
+	case route.Extension:
+		return x.phones(ctx, o, to, first)
+	case route.Conference:
+		return nil, fault.New(fault.Invalid, "DESTINATION_UNSUPPORTED", "a conference is no phone to be called; have the call join it with the action conference_join")
 	}
-	return []callee{{to, hops}}, nil
+	out := callee{to: to}
+	for _, w := range ways {
+		h := hop{
+			Outgoing: Outgoing{To: w.To, Via: w.Via, From: w.From, Identity: w.Identity, User: w.User, Password: w.Password, Codecs: w.Codecs},
+			guarded:  &trunk.Request{CustomerID: o.CustomerID, Source: o.Source, Destination: to, Hop: w},
+		}
+		x.present(&h.Outgoing, o)
+		out.hops = append(out.hops, h)
+	}
+	return []callee{out}, nil
+}
+
+func (x *Exchange) ways(ctx context.Context, o Order, to call.Address) ([]route.Hop, error) {
+	if x.o.Trunks != nil {
+		return x.o.Trunks.Plan(ctx, o.CustomerID, to, o.Source)
+	}
+	if to.Type != route.Extension {
+		return nil, fault.New(fault.Denied, "DESTINATION_NOT_ALLOWED", "this server calls extensions only")
+	}
+	return []route.Hop{{Kind: route.Extension, Name: extensionOf(to.Target)}}, nil
+}
+
+// phones finds where an extension is registered.
+func (x *Exchange) phones(ctx context.Context, o Order, to call.Address, w route.Hop) (out []callee, err error) {
+	contacts, err := x.dialer().Contacts(ctx, o.CustomerID, w.Name)
+	if err != nil {
+		return nil, err
+	}
+	if len(contacts) == 0 {
+		return nil, fault.New(fault.Conflict, "EXTENSION_NOT_REGISTERED", "extension %s has no phone registered; register one first", w.Name)
+	}
+	for _, c := range contacts {
+		x.present(&c, o)
+		out = append(out, callee{to, []hop{{Outgoing: c}}})
+	}
+	return out, nil
 }
 
 func extensionOf(target string) string {
