@@ -1,12 +1,17 @@
 package feed
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -18,7 +23,15 @@ import (
 const (
 	frameMax  = 64 << 10 // bytes of a client's frame
 	topicsMax = 200
+	goodbye   = 5 * time.Second // for the client's answer to a close
+	lateWord  = time.Minute     // the same for one that is slow
 )
+
+// errSilent ends a WebSocket whose client does not even answer pings.
+var errSilent = errors.New("no sign of life: connect again, and resume with after")
+
+// ping is a complete frame without a payload (RFC 6455 section 5.5.2).
+var ping = []byte{0x89, 0}
 
 // order is a frame of a client.
 type order struct {
@@ -38,53 +51,138 @@ func (f *Feed) socket(r *rest.Request) (rest.Reply, error) {
 	}
 	return rest.Reply{Stream: func(w http.ResponseWriter) error {
 		defer leave()
-		// A cookie travels with what other sites open; a credential that the client has to know does not.
-		_, token := r.Cookie("token")
-		_, key := r.Cookie("accesskey")
-		byCookie := token == nil || key == nil
-		c, err := websocket.Accept(w, r.Request, &websocket.AcceptOptions{InsecureSkipVerify: !byCookie})
-		if err != nil {
-			return nil // Accept has answered
+		s := &socket{f: f, customer: r.CustomerID, key: r.KeyID, want: topics{}, changed: make(chan struct{}, 1)}
+		if s.accept(w, r.Request) == nil { // else it has been answered
+			defer func() { _ = s.c.CloseNow() }()
+			s.run(ctx, leave)
 		}
-		defer func() { _ = c.CloseNow() }()
-		c.SetReadLimit(frameMax)
-		s := &socket{f: f, c: c, customer: r.CustomerID, key: r.KeyID, want: topics{}, changed: make(chan struct{}, 1)}
-		s.run(ctx, leave)
 		return nil
 	}}, nil
 }
 
-// socket is one WebSocket: one goroutine reads orders, another writes entries.
+// socket is one WebSocket. The library does the handshake, reads, and answers control frames; entries go out past it, as frames that are made
+// once for all sockets.
 type socket struct {
 	f             *Feed
 	c             *websocket.Conn
+	pipe          *pipe
 	customer, key string
+	heard         atomic.Int64  // when the client last gave a sign of life, Unix ns
 	changed       chan struct{} // orders have come
 
+	using topics // by the goroutine that writes
+
 	mu   sync.Mutex
-	want topics
+	want topics // what is wished; never written in place
 	from *int64 // where to go on, when the client has said so
 }
 
+// taken hands the library a connection that others write to as well.
+type taken struct {
+	http.ResponseWriter
+	s *socket
+}
+
+// Hijack implements http.Hijacker.
+func (t taken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, both, err := http.NewResponseController(t.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	t.s.pipe = newPipe(c, t.s.f.o.Patience)
+	return t.s.pipe, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(t.s.pipe, 512)), c.SetDeadline(time.Time{})
+}
+
+func (s *socket) accept(w http.ResponseWriter, r *http.Request) (err error) {
+	// A cookie travels with what other sites open; a credential that the client has to know does not.
+	_, token := r.Cookie("token")
+	_, key := r.Cookie("accesskey")
+	byCookie := token == nil || key == nil
+	s.hear()
+	s.c, err = websocket.Accept(taken{w, s}, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: !byCookie, OnPongReceived: func(context.Context, []byte) { s.hear() },
+		OnPingReceived: func(context.Context, []byte) bool { s.hear(); return true },
+	})
+	if err == nil {
+		s.c.SetReadLimit(frameMax)
+	}
+	return err
+}
+
+func (s *socket) hear() { s.heard.Store(time.Now().UnixNano()) }
+
 // run serves the socket until either side ends it.
 func (s *socket) run(ctx context.Context, leave func()) {
+	reading, stop := context.WithCancel(context.Background()) // the library cuts the connection with it
+	defer stop()
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		defer leave()
-		s.read(ctx)
+		s.read(reading)
 	}()
-	err := s.write(ctx)
-	switch {
-	case s.f.done.Err() != nil:
-		_ = s.c.Close(websocket.StatusGoingAway, "the server is stopping: connect again, and resume with after")
-	case errors.Is(err, context.DeadlineExceeded):
-		_ = s.c.Close(websocket.StatusPolicyViolation, "too slow: connect again, and resume with after")
-	case err != nil && ctx.Err() == nil:
-		_ = s.c.Close(websocket.StatusInternalError, "the log cannot be read: connect again, and resume with after")
+	at, err := s.f.place(ctx, -1)
+	if err == nil {
+		err = s.f.flow(ctx, &flow{
+			pipe: s.pipe, customer: s.customer, at: s.wishes(at), wanted: func(e *entry) bool { return s.using.wanted(e) }, frame: func(e *entry) []byte { return e.frame },
+			beat: ping, alive: s.alive, changed: s.changed, wishes: s.wishes,
+		})
 	}
+	select {
+	case <-read: // the client has ended it, or was told why
+	default:
+		s.end(ctx, err)
+		leave()
+		s.linger(read, err)
+	}
+	stop()
 	_ = s.c.CloseNow()
 	<-read
+}
+
+// end tells the client why the socket is closed.
+func (s *socket) end(ctx context.Context, err error) {
+	code, reason := websocket.StatusPolicyViolation, words(ctx, err)
+	switch cause := context.Cause(ctx); {
+	case errors.Is(err, errSlow), errors.Is(err, errSilent), errors.Is(cause, errKeyDeleted), errors.Is(cause, errKeyExpired):
+	case errors.Is(cause, errStopping):
+		code = websocket.StatusGoingAway
+	case ctx.Err() != nil:
+		return // the client is gone
+	default:
+		code = websocket.StatusInternalError
+	}
+	s.pipe.last(closeFrame(code, reason))
+}
+
+// closeFrame returns a complete frame; a reason has at most 123 bytes (RFC 6455 sections 5.5 and 5.5.1).
+func closeFrame(code websocket.StatusCode, reason string) []byte {
+	reason = reason[:min(len(reason), 123)]
+	b := binary.BigEndian.AppendUint16([]byte{0x88, byte(2 + len(reason))}, uint16(code))
+	return append(b, reason...)
+}
+
+// linger waits for the client to end its side too. Would the socket be closed at once, the first word of a client that is late would make the
+// system throw away what it has not read, the reason included.
+func (s *socket) linger(read <-chan struct{}, err error) {
+	wait := goodbye
+	if errors.Is(err, errSlow) {
+		wait = lateWord
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-read:
+	case <-timer.C:
+	}
+}
+
+// alive ends a socket whose client has been silent for too long.
+func (s *socket) alive() error {
+	if time.Since(time.Unix(0, s.heard.Load())) > s.f.o.Patience {
+		return errSilent
+	}
+	return nil
 }
 
 // read takes the client's orders. What is not JSON is ignored, as in the original.
@@ -94,6 +192,7 @@ func (s *socket) read(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		s.hear()
 		if kind != websocket.MessageText {
 			_ = s.c.Close(websocket.StatusUnsupportedData, "send text frames with JSON")
 			return
@@ -119,18 +218,22 @@ func (s *socket) obey(ctx context.Context, o *order) string {
 	if o.After != nil {
 		at, err := s.f.place(ctx, *o.After)
 		if err != nil || *o.After < 0 {
-			return "after is not a number of the log"
+			return fmt.Sprintf("after is %d, which is not a number of the log", *o.After)
 		}
 		o.After = &at
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	want := topics{}
+	for topic := range s.want {
+		want[topic] = true
+	}
 	switch o.Type {
 	case "subscribe":
 		for _, topic := range o.Topics {
-			s.want[topic] = true
+			want[topic] = true
 		}
-		if len(s.want) > topicsMax {
+		if len(want) > topicsMax {
 			return "too many topics"
 		}
 		if o.After != nil {
@@ -138,9 +241,10 @@ func (s *socket) obey(ctx context.Context, o *order) string {
 		}
 	case "unsubscribe":
 		for _, topic := range o.Topics {
-			delete(s.want, topic)
+			delete(want, topic)
 		}
 	}
+	s.want = want
 	select {
 	case s.changed <- struct{}{}:
 	default:
@@ -148,75 +252,12 @@ func (s *socket) obey(ctx context.Context, o *order) string {
 	return ""
 }
 
-// wishes returns the subscription, and where to go on when at is not it.
-func (s *socket) wishes(at int64) (topics, int64) {
+// wishes takes up what the client wants, and returns where to go on when it has said so, at otherwise.
+func (s *socket) wishes(at int64) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.from != nil {
+	if s.using = s.want; s.from != nil {
 		at, s.from = *s.from, nil
 	}
-	want := make(topics, len(s.want))
-	for topic := range s.want {
-		want[topic] = true
-	}
-	return want, at
-}
-
-// write sends entries and pings until ctx ends or the client does not take them.
-func (s *socket) write(ctx context.Context) error {
-	at, err := s.f.place(ctx, -1)
-	if err != nil {
-		return err
-	}
-	want, at := s.wishes(at)
-	beat := time.NewTicker(s.f.o.Beat)
-	defer beat.Stop()
-	for {
-		list, next, more, err := s.f.tail.after(ctx, s.customer, at)
-		if err != nil {
-			return err
-		}
-		sent := false
-		for _, e := range list {
-			if want.wanted(e) {
-				if err := s.send(ctx, e); err != nil {
-					return err
-				}
-				sent = true
-			}
-		}
-		if at = next; sent {
-			hold(ctx)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-more:
-		case <-s.changed:
-			want, at = s.wishes(at)
-		case <-beat.C:
-			if err := s.ping(ctx); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func (s *socket) send(ctx context.Context, e *entry) error {
-	ctx, cancel := context.WithTimeout(ctx, s.f.o.Patience)
-	defer cancel()
-	if err := s.c.Write(ctx, websocket.MessageText, e.text); err != nil {
-		return errors.Join(err, ctx.Err())
-	}
-	return nil
-}
-
-// ping waits for the client's sign of life.
-func (s *socket) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.f.o.Patience)
-	defer cancel()
-	if err := s.c.Ping(ctx); err != nil {
-		return errors.Join(err, ctx.Err())
-	}
-	return nil
+	return at
 }

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -12,17 +13,18 @@ import (
 )
 
 const (
-	tailKept = 4096                  // entries in memory
-	pageSize = 256                   // entries read at once
-	pace     = 40 * time.Millisecond // least time between two writes to one reader: what comes faster goes together
+	tailKept = 4096             // entries in memory
+	pageSize = 256              // entries read at once
+	sweep    = 30 * time.Second // the log is looked at without a hint after that
 )
 
 // entry is a row of the log, written once for all who read it.
 type entry struct {
 	store.Entry
-	resource string
-	text     []byte // as JSON
-	frame    []byte // as a Server-Sent Event
+	resource    string
+	short, long string // topics
+	event       []byte // as a Server-Sent Event
+	frame       []byte // as a frame of a WebSocket
 }
 
 func newEntry(e *store.Event) (*entry, error) {
@@ -31,15 +33,32 @@ func newEntry(e *store.Event) (*entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write entry %d: %w", e.Seq, err)
 	}
-	x.text = text
-	x.frame = fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, text)
+	x.short, x.long = topicsOf(x)
+	x.event = fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, text)
+	x.frame = frameOf(text)
+	x.Data = nil // it is in both
 	return x, nil
+}
+
+// frameOf returns an unmasked text frame, as servers send it (RFC 6455 section 5.2).
+func frameOf(text []byte) []byte {
+	b := make([]byte, 0, len(text)+10)
+	switch n := len(text); {
+	case n < 126:
+		b = append(b, 0x81, byte(n))
+	case n <= 0xffff:
+		b = binary.BigEndian.AppendUint16(append(b, 0x81, 126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 0x81, 127), uint64(n))
+	}
+	return append(b, text...)
 }
 
 // tail is the end of the log in memory. Its methods may be called from any goroutine.
 type tail struct {
 	store store.Store
 	log   *slog.Logger
+	see   func(*entry) // is told of each entry, in order
 
 	mu    sync.Mutex
 	ring  []*entry      // the newest ones, ascending
@@ -52,8 +71,8 @@ type tail struct {
 func (t *tail) follow(ctx context.Context) {
 	hints, end := t.store.Hints()
 	defer end()
-	sweep := time.NewTicker(time.Second)
-	defer sweep.Stop()
+	safety := time.NewTicker(sweep)
+	defer safety.Stop()
 	for {
 		if err := t.read(ctx); err != nil && ctx.Err() == nil {
 			t.log.Warn("live streams cannot read the log", "error", err)
@@ -62,7 +81,7 @@ func (t *tail) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hints:
-		case <-sweep.C:
+		case <-safety.C:
 		}
 	}
 }
@@ -90,6 +109,9 @@ func (t *tail) read(ctx context.Context) error {
 			}
 		}
 		t.add(fresh, next)
+		for _, e := range fresh {
+			t.see(e)
+		}
 	}
 }
 

@@ -9,22 +9,22 @@ import (
 // topics are what a WebSocket has subscribed to: prefixes, as in the original.
 type topics map[string]bool
 
-// wanted reports whether an entry matches. An event has two topics: customer_id:C:<resource>:<id> and customer_id:C:<service>:<type>:<id>. It
-// is sent once, however many match.
+// wanted reports whether an entry matches. It is sent once, however many match.
 func (t topics) wanted(e *entry) bool {
-	if len(t) == 0 {
-		return false
-	}
-	resource, _, _ := strings.Cut(e.Type, "_")
-	id := wire.UUID(e.resource)
-	scope := "customer_id:" + e.CustomerID + ":"
-	short, long := scope+resource+":"+id, scope+service(resource)+":"+e.Type+":"+id
 	for topic := range t {
-		if strings.HasPrefix(short, topic) || strings.HasPrefix(long, topic) {
+		if strings.HasPrefix(e.short, topic) || strings.HasPrefix(e.long, topic) {
 			return true
 		}
 	}
 	return false
+}
+
+// topicsOf returns the two topics of an entry: customer_id:C:<resource>:<id> and customer_id:C:<service>:<type>:<id>.
+func topicsOf(e *entry) (short, long string) {
+	resource, _, _ := strings.Cut(e.Type, "_")
+	id := wire.UUID(e.resource)
+	scope := "customer_id:" + e.CustomerID + ":"
+	return scope + resource + ":" + id, scope + service(resource) + ":" + e.Type + ":" + id
 }
 
 // service is the part of the original that has a resource.
