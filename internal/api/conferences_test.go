@@ -135,7 +135,7 @@ func TestConferenceRefusals(t *testing.T) {
 		{object{"admission": "lobby"}, "ADMISSION_UNSUPPORTED"},
 		{object{"admission": "ajar"}, "INVALID_ARGUMENT"},
 		{object{"pin": "1234"}, "SETTING_UNSUPPORTED"},
-		{object{"recording_notice": "announce"}, "SETTING_UNSUPPORTED"},
+		{object{"recording_notice": "whisper"}, "INVALID_ARGUMENT"},
 	} {
 		w.refused(400, c.reason, "PUT", "/conferences/"+id, c.body)
 		w.refused(400, c.reason, "POST", "/conferences", c.body)

@@ -73,7 +73,7 @@ func TestRecordingLife(t *testing.T) {
 	w.refused(409, "RECORDING_NOT_ACTIVE", "POST", path+"/recording_pause", nil)
 	w.refused(400, "INVALID_ARGUMENT", "POST", path+"/recording_start", object{"format": "mp3"})
 	w.refused(400, "INVALID_ARGUMENT", "POST", path+"/recording_start", object{"duration": -1})
-	w.refused(400, "RECORDING_NOTICE_UNSUPPORTED", "POST", path+"/recording_start", object{"notice": "announce"})
+	w.refused(400, "INVALID_ARGUMENT", "POST", path+"/recording_start", object{"notice": "whisper"})
 	started := w.must("POST", path+"/recording_start", object{"duration": 90000}, "Idempotency-Key", "once")
 	again := w.must("POST", path+"/recording_start", object{"duration": 90000}, "Idempotency-Key", "once")
 	id, _ := started.body["recording_id"].(string)

@@ -29,17 +29,17 @@ type conferencePatch struct {
 	Admission           *string         `json:"admission"`
 	DialIn              *string         `json:"dial_in"`
 	EndOnModeratorLeave *bool           `json:"end_on_moderator_leave"`
+	RecordingNotice     *string         `json:"recording_notice"`
 	unavailable
 }
 
 // unavailable are settings of the API that this version does not act on. Who asks for one is told so: a PIN that nobody checks is worse than none.
 type unavailable struct {
-	PIN             string `json:"pin"`
-	ModeratorPIN    string `json:"moderator_pin"`
-	EntryTone       string `json:"entry_tone"`
-	WaitMusic       string `json:"wait_music"`
-	RecordingNotice string `json:"recording_notice"`
-	Video           string `json:"video"`
+	PIN          string `json:"pin"`
+	ModeratorPIN string `json:"moderator_pin"`
+	EntryTone    string `json:"entry_tone"`
+	WaitMusic    string `json:"wait_music"`
+	Video        string `json:"video"`
 }
 
 func (u *unavailable) check() error {
@@ -48,7 +48,6 @@ func (u *unavailable) check() error {
 		{"moderator_pin", u.ModeratorPIN, ""},
 		{"entry_tone", u.EntryTone, ""},
 		{"wait_music", u.WaitMusic, ""},
-		{"recording_notice", u.RecordingNotice, "none"},
 		{"video", u.Video, "off"},
 	} {
 		if s.value != "" && s.value != s.none {
@@ -69,7 +68,7 @@ func (in *conferencePatch) patch() (p conference.Patch, err error) {
 	}
 	p = conference.Patch{
 		Name: in.Name, Detail: in.Detail, PreFlowID: in.PreFlowID, PostFlowID: in.PostFlowID, MaxParticipants: in.MaxParticipants,
-		Admission: (*conference.Admission)(in.Admission), DialIn: in.DialIn, EndOnModeratorLeave: in.EndOnModeratorLeave,
+		Admission: (*conference.Admission)(in.Admission), DialIn: in.DialIn, EndOnModeratorLeave: in.EndOnModeratorLeave, RecordingNotice: in.RecordingNotice,
 	}
 	if len(in.Data) > 0 && !bytes.Equal(in.Data, []byte("null")) {
 		p.Data = (*[]byte)(&in.Data)
@@ -102,6 +101,7 @@ func (in *newConference) settings() (s conference.Settings, err error) {
 	put(&s.Admission, p.Admission)
 	put(&s.DialIn, p.DialIn)
 	put(&s.EndOnModeratorLeave, p.EndOnModeratorLeave)
+	put(&s.RecordingNotice, p.RecordingNotice)
 	return s, nil
 }
 

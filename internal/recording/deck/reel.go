@@ -12,15 +12,19 @@ type Reel struct {
 
 	capture *capture.Capture
 	remove  func() // the tap
+	silent  bool   // who comes is not stored before Consent
 	lanes   map[conference.ParticipantID]lane
 }
 
 type lane struct{ muted, held bool }
 
-// Thread makes the Reel of a capture that a room shows its sound to; remove ends that.
-func Thread(id string, c *capture.Capture, remove func()) *Reel {
-	return &Reel{ID: id, capture: c, remove: remove, lanes: map[conference.ParticipantID]lane{}}
+// Thread makes the Reel of a recording whose capture a room shows its sound to; remove ends that.
+func Thread(t *tape.Recording, c *capture.Capture, remove func()) *Reel {
+	return &Reel{ID: t.ID, capture: c, remove: remove, silent: t.Notice != tape.NoNotice, lanes: map[conference.ParticipantID]lane{}}
 }
+
+// Consent has a participant stored who has heard the notice, and agreed if that is asked for.
+func (r *Reel) Consent(id conference.ParticipantID) { r.capture.Consent(string(id)) }
 
 // Show tells the capture what has become of a participant.
 func (r *Reel) Show(p *conference.Participant) {
@@ -35,7 +39,7 @@ func (r *Reel) Show(p *conference.Participant) {
 		return
 	}
 	// A lane that is refused for the number of lanes is missing from the recording's manifest.
-	if !known && r.capture.Join(capture.Lane{Tag: tag, Name: p.Name, Codec: p.Media.Codec}) != nil {
+	if !known && r.capture.Join(capture.Lane{Tag: tag, Name: p.Name, Codec: p.Media.Codec, Silent: r.silent}) != nil {
 		return
 	}
 	turn(tag, was.muted, now.muted, r.capture.Mute, r.capture.Unmute)
