@@ -233,10 +233,58 @@ type fake struct {
 	seats   map[string]*place // by conference
 	refuse  error
 	relay   call.HangupReason
+	again   bool  // conferences can be joined again and again
+	script  *keys // nil: nobody types but types
+}
+
+// keys are what a caller types into each digits_receive; a comma is where it waits until that gives up.
+type keys struct {
+	left string
+	stop func()
+}
+
+// acting types what a digits_receive takes, and nothing outside of one.
+func (f *fake) acting(_ context.Context, a flow.Action) {
+	if f.script == nil {
+		return
+	}
+	if f.script.stop != nil {
+		f.script.stop()
+		f.script.stop = nil
+	}
+	if a.Type != action.DigitsReceive {
+		return
+	}
+	quit, done := make(chan struct{}), make(chan struct{})
+	f.script.stop = func() { close(quit); <-done }
+	go func() {
+		defer close(done)
+		o, err := action.Read(a.Type, a.Option, action.Final)
+		if err != nil {
+			return
+		}
+		typed := ""
+		for f.script.left != "" {
+			if _, _, complete := o.(*action.Receiving).Take(typed); complete {
+				return
+			}
+			d := f.script.left[0]
+			if d == ',' { // the next one is for the next
+				f.script.left = f.script.left[1:]
+				return
+			}
+			select {
+			case f.digits <- d:
+				f.script.left, typed = f.script.left[1:], typed+string(d)
+			case <-quit:
+				return
+			}
+		}
+	}()
 }
 
 func (f *fake) stage() *script.Stage {
-	return &script.Stage{Phone: f, Rooms: f, Dials: f, Tapes: tapes{f}, Media: media{f}, Digits: f.digits}
+	return &script.Stage{Phone: f, Rooms: f, Dials: f, Tapes: tapes{f}, Media: media{f}, Acting: f.acting, Digits: f.digits}
 }
 
 func (f *fake) note(format string, args ...any) {
@@ -388,6 +436,11 @@ func (f *fake) Join(_ context.Context, id string) (script.Seat, error) {
 		return nil, fault.New(fault.NotFound, "CONFERENCE_NOT_FOUND", "no such conference")
 	}
 	f.note("joins")
+	if f.again {
+		fresh := &place{f: f, place: p.place, stay: p.stay, result: p.result, done: make(chan struct{})}
+		fresh.place.Participant = uuid.NewString()
+		return fresh, nil
+	}
 	return p, nil
 }
 
