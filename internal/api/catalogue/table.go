@@ -36,6 +36,12 @@ var table = []Entry{
 	{"recording_failed", first, "Recording", "A recording has ended before its time, or could not be made; end_reason says why.", fields{"status": "ended", "end_reason": "disk_full", "tm_start": now, "tm_end": now}},
 	{"recording_deleted", first, "Recording", "A recording was deleted, by somebody or because its time of retention is over.", fields{"status": "ended", "end_reason": "stopped", "tm_delete": now}},
 
+	{"recording_updated", first, "Recording", "The recording of a call has stopped; its file is being made.", fields{"status": "stopping", "reference_type": "call", "end_reason": "stopped", "tm_start": now, "tm_end": now}},
+	{"announcement_started", first, "RecordingNotice", "A participant is being told of a recording.", fields{"status": "playing"}},
+	{"announcement_ended", first, "RecordingNotice", "A participant has heard that there is a recording.", fields{"status": "waiting"}},
+	{"announcement_failed", first, "RecordingNotice", "A participant could not be told of a recording; its voice is not stored.", fields{"status": "failed"}},
+	{"recording_consented", first, "RecordingNotice", "A participant has heard the announcement, and agreed where that is asked for; its voice is stored from now on.", fields{"status": "consented"}},
+
 	{"call_created", first, "Call", "A call was made, or has come in.", fields{"status": "ringing"}},
 	{"call_updated", first, "Call", "A call changed without changing its status.", fields{"status": "progressing", "tm_progressing": now}},
 	{"call_dialing", first, "Call", "A call out is on its way.", fields{"status": "dialing", "direction": "outgoing"}},
