@@ -184,6 +184,9 @@ func (c *chair) enter(ctx context.Context) error {
 		return err
 	}
 	l.timer.Reset(l.x.o.ConnectAfter)
+	if far, ok := l.far().(Live); ok && l.x.o.Chat != nil {
+		l.helpers.Go(func() { l.relay(l.life, c, far) })
+	}
 	return nil
 }
 

@@ -61,11 +61,13 @@ type Invite struct {
 type Options struct {
 	Store          store.Store
 	Rooms          *room.Host
-	Media          Media          // Engine(loop) in a server
-	Flows          Flows          // nil: no flows are run
-	Prompts        prompt.Library // nil: nothing is spoken or played
-	Tapes          Tapes          // nil: no call is recorded by itself
-	Trunks         Trunks         // ways to callees other than extensions; nil: there are none
+	Media          Media                  // Engine(loop) in a server
+	Flows          Flows                  // nil: no flows are run
+	Prompts        prompt.Library         // nil: nothing is spoken or played
+	Tapes          Tapes                  // nil: no call is recorded by itself
+	Chat           Chat                   // nil: no messages
+	Local          func(host string) bool // whether a SIP host is this server; nil: none is
+	Trunks         Trunks                 // ways to callees other than extensions; nil: there are none
 	Log            *slog.Logger
 	Codecs         []sdp.Codec // what is offered and accepted, in our order; nil: everything that we have
 	AllowAnonymous bool        // calls without authentication enter any conference by its id or alias, not just by a direct hash

@@ -124,9 +124,25 @@ func (l *Line) bind() (err error) {
 	if l.session, err = l.x.o.Media.NewSession(); err != nil {
 		return err
 	}
-	local := l.session.Local()
-	l.sdp = sdp.New(local, netip.AddrPortFrom(local.Addr(), local.Port()+1), rand.Uint64()>>2, l.x.o.Codecs)
+	l.describe(nil)
 	return nil
+}
+
+// describe begins our side of the descriptions anew, with the codecs of these names in this order; none: all that we have.
+func (l *Line) describe(names []string) {
+	codecs := l.x.o.Codecs
+	if len(names) > 0 {
+		codecs = nil
+		for _, name := range names {
+			for _, c := range l.x.o.Codecs {
+				if strings.EqualFold(c.Name, name) {
+					codecs = append(codecs, c)
+				}
+			}
+		}
+	}
+	local := l.session.Local()
+	l.sdp = sdp.New(local, netip.AddrPortFrom(local.Addr(), local.Port()+1), rand.Uint64()>>2, codecs)
 }
 
 // close gives the media ports back.

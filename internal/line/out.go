@@ -81,6 +81,9 @@ func (l *Line) try(ctx context.Context, h hop) (err error) {
 			return err
 		}
 	}
+	if len(h.Codecs) > 0 {
+		l.describe(h.Codecs)
+	}
 	h.Offer = l.sdp.Offer()
 	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)
 	if err != nil {
