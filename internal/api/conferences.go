@@ -29,10 +29,16 @@ func (d *Door) conferenceRoutes() []rest.Route {
 		{Method: "DELETE", Path: "/conferences/{id}", Do: d.deleteConference},
 		{Method: "POST", Path: "/conferences/{id}/terminate", Do: d.terminateConference},
 		{Method: "POST", Path: "/conferences/{id}/direct-hash-regenerate", Do: d.regenerateConferenceHash},
-		{Method: "POST", Path: "/conferences/{id}/lock", Do: d.admission(conference.Locked)},
-		{Method: "POST", Path: "/conferences/{id}/unlock", Do: d.admission(conference.Open)},
-		{Method: "POST", Path: "/conferences/{id}/mute", Do: d.muteAll(true)},
-		{Method: "POST", Path: "/conferences/{id}/unmute", Do: d.muteAll(false)},
+		{Method: "POST", Path: "/conferences/{id}/lock", Do: d.lockConference},
+		{Method: "POST", Path: "/conferences/{id}/unlock", Do: d.now(func(at time.Time) conference.Command { return conference.Unlock{At: at} })},
+		{Method: "POST", Path: "/conferences/{id}/mute", Do: d.now(func(at time.Time) conference.Command { return conference.MuteAll{At: at, Muted: true} })},
+		{Method: "POST", Path: "/conferences/{id}/unmute", Do: d.now(func(at time.Time) conference.Command { return conference.MuteAll{At: at} })},
+		{Method: "POST", Path: "/conferences/{id}/admit", Do: d.choose(func(at time.Time, id conference.ParticipantID, all bool) conference.Command {
+			return conference.Admit{At: at, ID: id, All: all}
+		})},
+		{Method: "POST", Path: "/conferences/{id}/deny", Do: d.choose(func(at time.Time, id conference.ParticipantID, all bool) conference.Command {
+			return conference.Deny{At: at, ID: id, All: all}
+		})},
 		{Method: "GET", Path: "/conferences/{id}/conferencecalls", Do: d.listParticipantsOf},
 		{Method: "GET", Path: "/conferences/{id}/talkers", Do: d.listTalkers},
 		{Method: "GET", Path: "/conferences/{id}/events", Do: d.listEventsOf},
@@ -160,10 +166,9 @@ func (d *Door) regenerateConferenceHash(r *rest.Request) (rest.Reply, error) {
 	return d.command(r, conference.SetDirectHash{At: time.Now().UTC(), Hash: newDirectHash()})
 }
 
-func (d *Door) admission(a conference.Admission) func(*rest.Request) (rest.Reply, error) {
-	return func(r *rest.Request) (rest.Reply, error) {
-		return d.command(r, conference.Update{At: time.Now().UTC(), Patch: conference.Patch{Admission: &a}})
-	}
+func (d *Door) lockConference(r *rest.Request) (rest.Reply, error) {
+	locked := conference.Locked
+	return d.command(r, conference.Update{At: time.Now().UTC(), Patch: conference.Patch{Admission: &locked}})
 }
 
 // command carries out a command on the conference that the path names.
@@ -204,33 +209,32 @@ func (d *Door) do(r *rest.Request, id conference.ID, c conference.Command, check
 	return v, err
 }
 
-// muteAll mutes everybody but moderators, newcomers too, or takes that back. The rule for newcomers comes first, so that nobody slips through.
-func (d *Door) muteAll(muted bool) func(*rest.Request) (rest.Reply, error) {
+// now makes the handler of a command that is the same for each request.
+func (d *Door) now(c func(at time.Time) conference.Command) func(*rest.Request) (rest.Reply, error) {
+	return func(r *rest.Request) (rest.Reply, error) { return d.command(r, c(time.Now().UTC())) }
+}
+
+// chosen is the body of admit and deny.
+type chosen struct {
+	ID  string `json:"conferencecall_id"`
+	All bool   `json:"all"`
+}
+
+// choose makes the handler of a command about one participant that waits, or all.
+func (d *Door) choose(c func(at time.Time, id conference.ParticipantID, all bool) conference.Command) func(*rest.Request) (rest.Reply, error) {
 	return func(r *rest.Request) (rest.Reply, error) {
-		at := time.Now().UTC()
-		out, err := d.command(r, conference.Update{At: at, Patch: conference.Patch{MuteNewcomers: &muted}})
-		if err != nil {
+		if _, err := r.Owned(store.Conference); err != nil {
 			return rest.Reply{}, err
 		}
-		c, _, _, err := d.conference(r)
-		if err != nil {
+		var in chosen
+		if err := r.Parse(&in); err != nil {
 			return rest.Reply{}, err
 		}
-		participants, err := d.present(r.Context(), c.ID)
-		if err != nil {
-			return rest.Reply{}, err
+		id, ok := wire.ParseUUID(in.ID)
+		if in.All == (in.ID != "") || !in.All && !ok {
+			return rest.Reply{}, fault.New(fault.Invalid, "INVALID_ARGUMENT", "name one: a conferencecall_id, or all: true")
 		}
-		for _, p := range participants {
-			if p.Role == conference.Moderator || p.Muted == muted || !muted && p.Role == conference.Listener {
-				continue
-			}
-			set := conference.Set{At: at, ID: p.ID, Patch: conference.ParticipantPatch{Muted: &muted}}
-			_, err := d.o.Rooms.Do(r.Context(), c.ID, set, room.DoOptions{CustomerID: r.CustomerID})
-			if kind := fault.KindOf(err); err != nil && kind != fault.NotFound && kind != fault.Conflict { // those have left meanwhile
-				return rest.Reply{}, err
-			}
-		}
-		return out, nil
+		return d.command(r, c(time.Now().UTC(), conference.ParticipantID(id), in.All))
 	}
 }
 

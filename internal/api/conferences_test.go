@@ -132,9 +132,8 @@ func TestConferenceRefusals(t *testing.T) {
 		{object{"pre_flow_id": "flow"}, "INVALID_ARGUMENT"},
 		{object{"dial_in": "a b"}, "INVALID_ARGUMENT"},
 		{object{"max_participants": -1}, "INVALID_ARGUMENT"},
-		{object{"admission": "lobby"}, "ADMISSION_UNSUPPORTED"},
-		{object{"admission": "ajar"}, "INVALID_ARGUMENT"},
-		{object{"pin": "1234"}, "SETTING_UNSUPPORTED"},
+		{object{"admission": "sesame"}, "INVALID_ARGUMENT"},
+		{object{"pin": "12a4"}, "INVALID_ARGUMENT"},
 		{object{"recording_notice": "whisper"}, "INVALID_ARGUMENT"},
 	} {
 		w.refused(400, c.reason, "PUT", "/conferences/"+id, c.body)

@@ -30,24 +30,22 @@ type conferencePatch struct {
 	DialIn              *string         `json:"dial_in"`
 	EndOnModeratorLeave *bool           `json:"end_on_moderator_leave"`
 	RecordingNotice     *string         `json:"recording_notice"`
+	PIN                 *string         `json:"pin"`
+	ModeratorPIN        *string         `json:"moderator_pin"`
+	EntryTone           *string         `json:"entry_tone"`
+	WaitMusic           *string         `json:"wait_music"`
 	unavailable
 }
 
-// unavailable are settings of the API that this version does not act on. Who asks for one is told so: a PIN that nobody checks is worse than none.
+// unavailable are settings of the API that this version does not act on. Who asks for one is told so.
 type unavailable struct {
-	PIN          string `json:"pin"`
-	ModeratorPIN string `json:"moderator_pin"`
-	EntryTone    string `json:"entry_tone"`
-	WaitMusic    string `json:"wait_music"`
-	Video        string `json:"video"`
+	Keypad string `json:"keypad"`
+	Video  string `json:"video"`
 }
 
 func (u *unavailable) check() error {
 	for _, s := range []struct{ field, value, none string }{
-		{"pin", u.PIN, ""},
-		{"moderator_pin", u.ModeratorPIN, ""},
-		{"entry_tone", u.EntryTone, ""},
-		{"wait_music", u.WaitMusic, ""},
+		{"keypad", u.Keypad, "none"},
 		{"video", u.Video, "off"},
 	} {
 		if s.value != "" && s.value != s.none {
@@ -69,6 +67,7 @@ func (in *conferencePatch) patch() (p conference.Patch, err error) {
 	p = conference.Patch{
 		Name: in.Name, Detail: in.Detail, PreFlowID: in.PreFlowID, PostFlowID: in.PostFlowID, MaxParticipants: in.MaxParticipants,
 		Admission: (*conference.Admission)(in.Admission), DialIn: in.DialIn, EndOnModeratorLeave: in.EndOnModeratorLeave, RecordingNotice: in.RecordingNotice,
+		PIN: in.PIN, ModeratorPIN: in.ModeratorPIN, EntryTone: in.EntryTone, WaitMusic: in.WaitMusic,
 	}
 	if len(in.Data) > 0 && !bytes.Equal(in.Data, []byte("null")) {
 		p.Data = (*[]byte)(&in.Data)
@@ -101,6 +100,10 @@ func (in *newConference) settings() (s conference.Settings, err error) {
 	put(&s.Admission, p.Admission)
 	put(&s.DialIn, p.DialIn)
 	put(&s.EndOnModeratorLeave, p.EndOnModeratorLeave)
+	put(&s.PIN, p.PIN)
+	put(&s.ModeratorPIN, p.ModeratorPIN)
+	put(&s.EntryTone, p.EntryTone)
+	put(&s.WaitMusic, p.WaitMusic)
 	put(&s.RecordingNotice, p.RecordingNotice)
 	return s, nil
 }
