@@ -38,6 +38,8 @@ type Options struct {
 	Rooms      Rooms
 	Lines      Lines
 	Recordings Recordings   // nil: there are none to be had
+	Tapes      Tapes        // of calls; nil: there are none
+	Flows      flows.Runs   // nil: flows are kept and not run
 	More       []rest.Route // routes of parts that the door does not know: webhooks, live streams
 	Log        *slog.Logger // nil: the default one
 	Realm      string       // of the digest authentication of extensions; "" is parley
@@ -73,7 +75,7 @@ func New(o Options) (*Door, error) {
 	accounts := account.New(o.Store, o.Realm)
 	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts(), history: history.New(o.Store)}
 	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), o.More)
-	d.routes = append(d.routes, flows.New(o.Store).Routes()...)
+	d.routes = append(d.routes, flows.New(o.Store, o.Flows).Routes()...)
 	guard := rest.Guard{
 		Store: o.Store, Authenticate: accounts.Authenticate, Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,
 	}

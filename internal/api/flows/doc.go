@@ -1,3 +1,3 @@
-// Package flows is the part of the API that flows and their runs are made, read and tried with. It starts no goroutine; running a flow on a call is not
-// its business.
+// Package flows is the part of the API that flows and their runs are made, read, tried, started and stopped with. It starts no goroutine; who
+// performs a run is behind Runs.
 package flows

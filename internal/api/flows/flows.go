@@ -25,10 +25,13 @@ const directSpace = "direct"
 const triesMax = 16
 
 // Flows works on the records of a store. Its methods may be called from any goroutine.
-type Flows struct{ store store.Store }
+type Flows struct {
+	store store.Store
+	runs  Runs
+}
 
-// New returns the flows in st.
-func New(st store.Store) *Flows { return &Flows{st} }
+// New returns the flows in st; without runs none can be started or stopped (FLOWS_UNAVAILABLE).
+func New(st store.Store, runs Runs) *Flows { return &Flows{st, runs} }
 
 // Routes returns the routes of flows and activeflows.
 func (f *Flows) Routes() []rest.Route {
@@ -41,7 +44,10 @@ func (f *Flows) Routes() []rest.Route {
 		{Method: "POST", Path: "/flows/{id}/direct-hash-regenerate", Do: f.regenerate},
 		{Method: "POST", Path: "/flows/{id}/dry_run", Do: f.dryRun},
 		{Method: "GET", Path: "/activeflows", Do: f.listRuns},
+		{Method: "POST", Path: "/activeflows", Do: f.start},
 		{Method: "GET", Path: "/activeflows/{id}", Do: f.getRun},
+		{Method: "DELETE", Path: "/activeflows/{id}", Do: f.deleteRun},
+		{Method: "POST", Path: "/activeflows/{id}/stop", Do: f.stop},
 	}
 }
 

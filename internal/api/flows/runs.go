@@ -31,6 +31,10 @@ func (f *Flows) getRun(r *rest.Request) (rest.Reply, error) {
 	if rec.Deleted {
 		return rest.Reply{}, rest.Unknown(store.Activeflow)
 	}
+	return shown(rec)
+}
+
+func shown(rec store.Record) (rest.Reply, error) {
 	a, err := rest.Read[active.Activeflow](rec)
 	if err != nil {
 		return rest.Reply{}, err
