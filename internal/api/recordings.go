@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
+	"parley/internal/recording/calls"
 	"parley/internal/recording/render"
 	"parley/internal/room"
 	"parley/internal/store"
@@ -24,10 +26,16 @@ import (
 // Recordings is what the door asks of recordings that have ended; *archive.Archive is one.
 type Recordings interface {
 	File(ctx context.Context, id string, what render.Rendition) (*archive.File, error)
-	ZIP(ctx context.Context, w io.Writer, f *archive.File) error
+	ZIP(ctx context.Context, w io.Writer, files ...*archive.File) error
 	Manifest(ctx context.Context, id string) (render.Manifest, error)
 	Peaks(ctx context.Context, id string, what render.Rendition, points int) (render.Peaks, error)
 	Remove(ctx context.Context, id string) error
+}
+
+// Tapes is what the door asks of recordings of calls; *calls.Desk is one.
+type Tapes interface {
+	// Delete marks a recording that has ended as deleted.
+	Delete(ctx context.Context, id string) error
 }
 
 func (d *Door) recordingRoutes() []rest.Route {
@@ -148,8 +156,7 @@ func (d *Door) deleteRecording(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, err
 	}
 	if x.Deleted.IsZero() {
-		c := conference.DeleteRecording{At: time.Now().UTC(), Recording: x}
-		if _, err := d.o.Rooms.Do(r.Context(), conference.ID(x.ConferenceID), c, room.DoOptions{CustomerID: r.CustomerID}); err != nil {
+		if err := d.forget(r, x); err != nil {
 			return rest.Reply{}, err
 		}
 	}
@@ -159,6 +166,15 @@ func (d *Door) deleteRecording(r *rest.Request) (rest.Reply, error) {
 		}
 	}
 	return d.getRecording(r)
+}
+
+func (d *Door) forget(r *rest.Request, x tape.Recording) error {
+	if x.CallID != "" && d.o.Tapes != nil {
+		return d.o.Tapes.Delete(r.Context(), x.ID)
+	}
+	c := conference.DeleteRecording{At: time.Now().UTC(), Recording: x}
+	_, err := d.o.Rooms.Do(r.Context(), conference.ID(x.ConferenceID), c, room.DoOptions{CustomerID: r.CustomerID})
+	return err
 }
 
 // sound returns the recording that the path names when its sound can be had.
@@ -180,7 +196,9 @@ func (d *Door) sound(r *rest.Request) (tape.Recording, error) {
 // rendition reads what is asked for from the query.
 func rendition(r *rest.Request, x tape.Recording) (what render.Rendition, err error) {
 	q := r.URL.Query()
-	if what.Tag, err = web.UUID(q, "conferencecall_id"); err != nil {
+	if tag := q.Get("conferencecall_id"); x.CallID != "" && (tag == calls.In || tag == calls.Out) {
+		what.Tag = tag
+	} else if what.Tag, err = web.UUID(q, "conferencecall_id"); err != nil {
 		return what, err
 	}
 	if what.Kind = q.Get("rendition"); what.Kind == "" {
@@ -278,17 +296,38 @@ func (d *Door) recordingZIP(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, err
 	}
 	// Made before the answer begins, so that trouble has an answer of its own.
-	f, err := d.o.Recordings.File(r.Context(), x.ID, render.Rendition{Kind: render.Mix, Format: x.Format})
-	if err != nil {
-		return rest.Reply{}, err
+	var files []*archive.File
+	for _, what := range packed(x) {
+		f, err := d.o.Recordings.File(r.Context(), x.ID, what)
+		if err != nil {
+			return rest.Reply{}, errors.Join(err, closeAll(files))
+		}
+		files = append(files, f)
 	}
-	return rest.Reply{Stream: func(w http.ResponseWriter) error {
-		defer f.Close()
+	return rest.Reply{Stream: func(w http.ResponseWriter) (err error) {
+		defer func() { err = errors.Join(err, closeAll(files)) }()
 		w.Header().Set("Content-Type", "application/zip")
 		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": x.ID + ".zip"}))
 		if r.Method == http.MethodHead {
 			return nil
 		}
-		return d.o.Recordings.ZIP(r.Context(), w, f)
+		return d.o.Recordings.ZIP(r.Context(), w, files...)
 	}}, nil
+}
+
+// packed returns what the archive of a recording holds: the mix, or of a call each direction, as the original has it.
+func packed(x tape.Recording) []render.Rendition {
+	if x.CallID == "" {
+		return []render.Rendition{{Kind: render.Mix, Format: x.Format}}
+	}
+	return []render.Rendition{
+		{Kind: render.Participant, Tag: calls.In, Format: x.Format}, {Kind: render.Participant, Tag: calls.Out, Format: x.Format},
+	}
+}
+
+func closeAll(files []*archive.File) (err error) {
+	for _, f := range files {
+		err = errors.Join(err, f.Close())
+	}
+	return err
 }

@@ -66,6 +66,8 @@ type Recording struct {
 	MinFree        int           `key:"recording.min_free" doc:"MiB that must be free to start a recording; one that runs ends when half of them are left"`
 	GiveUp         time.Duration `key:"recording.give_up" doc:"how long a disk may refuse before a recording ends"`
 	FinishDeadline time.Duration `key:"recording.finish_deadline" doc:"longest time to make the file of a recording that has stopped"`
+	Announcement   string        `key:"recording.announcement" doc:"what each leg hears before it is recorded, where recording_notice is announce: WAV file, URL or text to be spoken; empty: three tones"`
+	AskConsent     string        `key:"recording.ask_consent" doc:"the same where recording_notice is press_1"`
 	Retention      time.Duration `key:"recording.retention" doc:"how long recordings are kept after their end; 0s: until they are deleted"`
 }
 

@@ -78,7 +78,7 @@ func (h *Host) playNotice(customer, kind string, m Mixer, to Port) error {
 
 func (h *Host) noticeSound(customer, kind string) (prompt.Sound, error) {
 	if h.o.Notice == nil {
-		return noticeTone(), nil
+		return NoticeTone(), nil
 	}
 	return h.o.Notice(h.ctx, customer, kind)
 }
@@ -92,8 +92,8 @@ const (
 	noticeSpace = 150 * noticeRate / 1000
 )
 
-// noticeTone is the announcement where no other is configured.
-var noticeTone = sync.OnceValue(func() prompt.Sound {
+// NoticeTone returns the announcement where no other is configured: three tones.
+var NoticeTone = sync.OnceValue(func() prompt.Sound {
 	var s []int16
 	for range 3 {
 		mark := make([]int16, noticeMark+noticeSpace)

@@ -100,7 +100,9 @@ func (h *Host) Recover(ctx context.Context) error {
 	}
 	if err == nil {
 		err = h.each(ctx, store.Query{Kind: store.Recording, Live: true, Deleted: true, Limit: pageSize}, func(r store.Record) error {
-			visit(r.Conference)
+			if r.Conference != "" { // that of a call has somebody else
+				visit(r.Conference)
+			}
 			return nil
 		})
 	}

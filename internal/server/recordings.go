@@ -14,6 +14,7 @@ import (
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
+	"parley/internal/recording/calls"
 	"parley/internal/recording/capture"
 	"parley/internal/room"
 	"parley/internal/store"
@@ -38,6 +39,7 @@ func (p *parts) openRecordings(ctx context.Context) error {
 		p.log.Error("some recordings of the process before cannot be ended", "error", err)
 	}
 	p.unsettled = unsettled
+	p.desk = calls.New(calls.Options{Store: p.store, Recorder: p.recordings, Patience: p.c.Recording.FinishDeadline, Log: p.log})
 	return nil
 }
 
@@ -58,6 +60,7 @@ const retentionEvery = 10 * time.Minute
 // keepRecordings deletes recordings whose time has come. It ends after the rooms, because they may wait for a file.
 func (p *parts) keepRecordings(ctx context.Context) error {
 	defer p.recordings.Close()
+	defer p.desk.Close()
 	tick := time.NewTicker(retentionEvery)
 	defer tick.Stop()
 	for p.c.Recording.Retention > 0 {
@@ -93,7 +96,7 @@ func (p *parts) expireRecordings(ctx context.Context, before time.Time) error {
 			if !r.Ended.Before(before) {
 				continue
 			}
-			if _, err := p.rooms.Do(ctx, conference.ID(r.ConferenceID), conference.DeleteRecording{At: time.Now(), Recording: r}, room.DoOptions{}); err != nil {
+			if err := p.forget(ctx, r); err != nil {
 				return fmt.Errorf("delete recording %s: %w", r.ID, err)
 			}
 			if err := p.recordings.Remove(ctx, r.ID); err != nil {
@@ -102,6 +105,15 @@ func (p *parts) expireRecordings(ctx context.Context, before time.Time) error {
 			p.log.Info("recording deleted by age", "recording", r.ID, "ended", r.Ended)
 		}
 	}
+}
+
+// forget marks a recording as deleted.
+func (p *parts) forget(ctx context.Context, r tape.Recording) error {
+	if r.CallID != "" {
+		return p.desk.Delete(ctx, r.ID)
+	}
+	_, err := p.rooms.Do(ctx, conference.ID(r.ConferenceID), conference.DeleteRecording{At: time.Now(), Recording: r}, room.DoOptions{})
+	return err
 }
 
 // settleRecordings looks at captures whose end was not marked as told. Those that the log has the end of are settled, those that were deleted
@@ -132,7 +144,7 @@ func (p *parts) recordingSamples() []sample {
 	s := p.recordings.Stats()
 	return []sample{
 		gauge("recordings_live", "Captures that run.", float64(s.Live)),
-		gauge("recordings_unfinished", "Recordings that run or whose file is being made.", float64(p.rooms.Stats().Recordings)),
+		gauge("recordings_unfinished", "Recordings that run or whose file is being made.", float64(p.rooms.Stats().Recordings+p.desk.Kept())),
 		counter("recordings_started_total", "Captures started.", s.Started),
 		counter("recording_renditions_total", "Renditions that could be had.", s.Rendered),
 		counter("recording_failures_total", "Captures that ended in trouble, and renditions that could not be made.", s.Failed),

@@ -23,7 +23,9 @@ import (
 	"parley/internal/config"
 	"parley/internal/line"
 	"parley/internal/loop"
+	"parley/internal/prompt"
 	"parley/internal/recording/archive"
+	"parley/internal/recording/calls"
 	"parley/internal/room"
 	"parley/internal/sip"
 	"parley/internal/sip/registrar"
@@ -40,6 +42,8 @@ type parts struct {
 	engine     *loop.Engine
 	recordings *archive.Archive
 	unsettled  []string // captures whose end was not told
+	desk       *calls.Desk
+	prompts    prompt.Library // nil: sounds are files and tones
 	rooms      *room.Host
 	lines      *line.Exchange
 	phones     *sip.Server
@@ -109,20 +113,20 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	}
 	r := p.c.Room
 	p.rooms = room.New(room.Options{
-		Store: p.store, Media: room.Engine(p.engine), Recorder: p.recordings, Log: p.log, HealthInterval: r.HealthInterval,
+		Store: p.store, Media: room.Engine(p.engine), Recorder: p.recordings, Notice: p.notice, Log: p.log, HealthInterval: r.HealthInterval,
 		Limits: conference.Limits{
 			MaxParticipants: r.MaxParticipants, MaxAge: r.MaxAge, LeavingDeadline: r.LeavingDeadline,
 			FinishDeadline: p.c.Recording.FinishDeadline, MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
 		},
 	})
 	p.lines = line.New(line.Options{
-		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Log: p.log, AllowAnonymous: p.c.Dev, MaxCalls: p.c.Limits.Calls,
+		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Tapes: p.desk, Log: p.log, AllowAnonymous: p.c.Dev, MaxCalls: p.c.Limits.Calls,
 	})
 	if err := p.openPhones(); err != nil {
 		return "", err
 	}
 	p.door, err = api.New(api.Options{
-		Store: p.store, Rooms: p.rooms, Lines: p.lines, Recordings: p.recordings, Log: p.log, Realm: p.c.Session.Realm,
+		Store: p.store, Rooms: p.rooms, Lines: p.lines, Recordings: p.recordings, Tapes: p.desk, Log: p.log, Realm: p.c.Session.Realm,
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
 		More: p.openReaders(),
 	})
@@ -221,6 +225,9 @@ func (p *parts) recover(ctx context.Context) error {
 	}
 	if err := p.lines.Recover(ctx); err != nil {
 		return fmt.Errorf("recover calls: %w", err)
+	}
+	if err := p.desk.Recover(ctx); err != nil {
+		return err
 	}
 	return p.settleRecordings(ctx)
 }

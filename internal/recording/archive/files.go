@@ -115,9 +115,9 @@ func (f *File) Close() error {
 	return body.Close()
 }
 
-// ZIP writes a rendition and the manifest as an archive, without compressing the sound again.
-func (a *Archive) ZIP(ctx context.Context, w io.Writer, f *File) error {
-	id := f.Name[:len(wire.NilUUID)]
+// ZIP writes renditions of one recording and its manifest as an archive, without compressing the sound again.
+func (a *Archive) ZIP(ctx context.Context, w io.Writer, files ...*File) error {
+	id := files[0].Name[:len(wire.NilUUID)]
 	m, err := a.Manifest(ctx, id)
 	if err != nil {
 		return err
@@ -127,12 +127,14 @@ func (a *Archive) ZIP(ctx context.Context, w io.Writer, f *File) error {
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	z := zip.NewWriter(w)
-	sound, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store, Modified: m.StartedAt})
-	if err == nil {
-		_, err = io.Copy(sound, f)
-	}
-	if err != nil {
-		return fmt.Errorf("write archive: %w", err)
+	for _, f := range files {
+		sound, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Store, Modified: m.StartedAt})
+		if err == nil {
+			_, err = io.Copy(sound, f)
+		}
+		if err != nil {
+			return fmt.Errorf("write archive: %w", err)
+		}
 	}
 	about, err := z.CreateHeader(&zip.FileHeader{Name: id + "_manifest.json", Method: zip.Deflate, Modified: m.StartedAt})
 	if err == nil {
