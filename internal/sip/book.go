@@ -9,18 +9,24 @@ import (
 	"github.com/emiago/sipgo/sip"
 	"golang.org/x/time/rate"
 
+	"parley/internal/sip/dial"
 	"parley/internal/sip/dialog"
 	"parley/internal/sip/field"
 )
 
-// book finds dialogs by their ids, and INVITEs that came twice by different ways.
+// book finds dialogs by their ids, INVITEs that came twice by different ways, and the calls that we place.
 type book struct {
 	mu      sync.Mutex
 	dialogs map[string]*dialog.Dialog
 	invites map[string]bool
+	placed  map[string]*dial.Call // alive, by dial.Key
+	heard   map[string]*dial.Call // also those that may still be answered
 }
 
-func (b *book) init() { b.dialogs, b.invites = map[string]*dialog.Dialog{}, map[string]bool{} }
+func (b *book) init() {
+	b.dialogs, b.invites = map[string]*dialog.Dialog{}, map[string]bool{}
+	b.placed, b.heard = map[string]*dial.Call{}, map[string]*dial.Call{}
+}
 
 // dialogID names the dialog of a request as RFC 3261 section 12 does, seen from this side.
 func dialogID(req *sip.Request) string {
@@ -39,7 +45,7 @@ func (b *book) add(req *sip.Request, d *dialog.Dialog, most int) (code int) {
 	switch {
 	case b.invites[inviteID(req)]:
 		return 482
-	case len(b.dialogs) >= most:
+	case len(b.dialogs)+len(b.placed) >= most:
 		return 503
 	}
 	b.dialogs[dialogID(req)], b.invites[inviteID(req)] = d, true
@@ -59,14 +65,53 @@ func (b *book) find(req *sip.Request) *dialog.Dialog {
 		return nil
 	}
 	b.mu.Lock()
+	d := b.dialogs[dialogID(req)]
+	c := b.placed[dial.Key(req.CallID().Value(), field.Tag(req.To().Params))]
+	b.mu.Unlock()
+	if d == nil && c != nil && c.Tag() == field.Tag(req.From().Params) {
+		return c.Dialog
+	}
+	return d
+}
+
+// place enters a call of ours, unless there are too many.
+func (b *book) place(c *dial.Call, most int) bool {
+	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.dialogs[dialogID(req)]
+	if len(b.dialogs)+len(b.placed) >= most || b.heard[c.Key()] != nil {
+		return false
+	}
+	b.placed[c.Key()], b.heard[c.Key()] = c, c
+	return true
+}
+
+// leave takes a call of ours that is over away; forget, all that is left of it.
+func (b *book) leave(c *dial.Call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.placed, c.Key())
+}
+
+func (b *book) forget(c *dial.Call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.heard, c.Key())
+}
+
+// caller returns the call of ours that a response belongs to, nil for none.
+func (b *book) caller(res *sip.Response) *dial.Call {
+	if res.CallID() == nil || res.From() == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.heard[dial.Key(res.CallID().Value(), field.Tag(res.From().Params))]
 }
 
 func (b *book) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.dialogs)
+	return len(b.dialogs) + len(b.placed)
 }
 
 // maxFloodSources bounds the memory of the flood guard; when it is full it forgets all and starts afresh.

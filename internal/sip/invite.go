@@ -12,6 +12,7 @@ import (
 	"parley/internal/line"
 	"parley/internal/sip/dialog"
 	"parley/internal/sip/field"
+	"parley/internal/sip/stack"
 )
 
 // invite takes a call from its INVITE to its end. The goroutine is the dialog's own: it runs the line.
@@ -40,10 +41,10 @@ func (s *Server) invite(req *sip.Request, tx *sip.ServerTx) {
 }
 
 // admit makes the dialog of an INVITE, or says why not.
-func (s *Server) admit(req *sip.Request, tx *sip.ServerTx) (*dialog.Dialog, *dialog.Verdict) {
+func (s *Server) admit(req *sip.Request, tx *sip.ServerTx) (*dialog.Dialog, *stack.Verdict) {
 	if s.draining.Load() || !s.flood.admits(field.Source(req).Addr()) {
 		s.stats.refused.Add(1)
-		return nil, dialog.Refuse(503, s.stack.RetryLater())
+		return nil, stack.Refuse(503, s.stack.RetryLater())
 	}
 	d, v := dialog.New(s.stack, req, tx)
 	if v != nil {
@@ -54,9 +55,9 @@ func (s *Server) admit(req *sip.Request, tx *sip.ServerTx) (*dialog.Dialog, *dia
 		return d, nil
 	case 503:
 		s.stats.refused.Add(1)
-		v = dialog.Refuse(code, s.stack.RetryLater())
+		v = stack.Refuse(code, s.stack.RetryLater())
 	default:
-		v = dialog.Refuse(code)
+		v = stack.Refuse(code)
 	}
 	d.Drop()
 	return nil, v
@@ -64,14 +65,10 @@ func (s *Server) admit(req *sip.Request, tx *sip.ServerTx) (*dialog.Dialog, *dia
 
 // accept asks for credentials where they are needed and routes the call. A refusal has been answered when it returns.
 func (s *Server) accept(req *sip.Request, d *dialog.Dialog) (Line, error) {
-	var who Identity
-	var challenge *sip.Response
-	if s.o.Authenticate != nil {
-		who, challenge = s.o.Authenticate(req, field.Source(req))
-		if challenge != nil && (field.First(req, "authorization") != "" || field.First(req, "proxy-authorization") != "") {
-			d.RejectWith(challenge)
-			return nil, fault.New(fault.Unauthenticated, "CREDENTIALS_REFUSED", "the credentials do not hold")
-		}
+	who, challenge, refused := s.identify(req)
+	if refused {
+		d.RejectWith(challenge)
+		return nil, fault.New(fault.Unauthenticated, "CREDENTIALS_REFUSED", "the credentials do not hold")
 	}
 	from, to := req.From(), req.To()
 	in := line.Invite{
@@ -100,6 +97,45 @@ func (s *Server) accept(req *sip.Request, d *dialog.Dialog) (Line, error) {
 		d.Reject(err)
 	}
 	return nil, err
+}
+
+// identify looks at the credentials of a request. challenge is what to send should they be needed; refused tells that there are some that do
+// not hold.
+func (s *Server) identify(req *sip.Request) (who Identity, challenge *sip.Response, refused bool) {
+	if s.o.Authenticate == nil {
+		return who, nil, false
+	}
+	who, challenge = s.o.Authenticate(req, field.Source(req))
+	return who, challenge, challenge != nil && (field.First(req, "authorization") != "" || field.First(req, "proxy-authorization") != "")
+}
+
+// message hands a text outside of any call over (RFC 3428).
+func (s *Server) message(req *sip.Request, tx *sip.ServerTx) {
+	if s.o.Message == nil {
+		s.stack.Reply(req, tx, 405, s.stack.Allow())
+		return
+	}
+	if s.draining.Load() || !s.flood.admits(field.Source(req).Addr()) {
+		s.stack.Reply(req, tx, 503, s.stack.RetryLater())
+		return
+	}
+	who, challenge, refused := s.identify(req)
+	if refused {
+		_ = s.stack.Send(tx, challenge)
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.stack.Life, 10*time.Second)
+	defer cancel()
+	err := s.o.Message(ctx, who, field.User(&req.Recipient), field.First(req, "content-type", "c"), req.Body())
+	switch {
+	case err == nil:
+		s.stack.Reply(req, tx, 200)
+	case fault.KindOf(err) == fault.Unauthenticated && challenge != nil:
+		_ = s.stack.Send(tx, challenge)
+	default:
+		v := s.stack.VerdictOf(err)
+		s.stack.Reply(req, tx, v.Code, v.Headers...)
+	}
 }
 
 // address is the party of a From or To header.

@@ -200,19 +200,20 @@ var serial atomic.Int64
 
 // phone is a user agent made of text: what it sends is written out in the test.
 type phone struct {
-	t       *testing.T
-	network string
-	conn    net.Conn
-	packets net.PacketConn
-	server  net.Addr
-	in      chan sip.Message
-	callID  string
-	user    string
-	branch  string
-	seq     int
-	toTag   string
-	last    string // code and CSeq of the last response, to skip repetitions
-	target  string // request URI of requests in the dialog
+	t        *testing.T
+	network  string
+	conn     net.Conn
+	listener net.Listener
+	packets  net.PacketConn
+	server   net.Addr
+	in       chan sip.Message
+	callID   string
+	user     string
+	branch   string
+	seq      int
+	toTag    string
+	last     string // code and CSeq of the last response, to skip repetitions
+	target   string // request URI of requests in the dialog
 }
 
 func newPhone(t *testing.T, s *Server, network, user string) *phone {
@@ -224,7 +225,8 @@ func newPhone(t *testing.T, s *Server, network, user string) *phone {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.packets, p.server = c, net.UDPAddrFromAddrPort(s.Addr())
+		p.packets = c
+		p.knows(s)
 		t.Cleanup(func() { _ = c.Close() })
 		go p.readPackets()
 		return p
@@ -236,6 +238,39 @@ func newPhone(t *testing.T, s *Server, network, user string) *phone {
 	p.conn = c
 	t.Cleanup(func() { _ = c.Close() })
 	go p.readStream()
+	return p
+}
+
+// knows tells the phone where the server is; it may be made before that, so that it outlives the server.
+func (p *phone) knows(s *Server) {
+	if s != nil {
+		p.server = net.UDPAddrFromAddrPort(s.Addr())
+	}
+}
+
+// listenPhone is a phone that waits for a connection over TCP.
+func listenPhone(t *testing.T) *phone {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listening(t, l, "TCP")
+}
+
+func listening(t *testing.T, l net.Listener, network string) *phone {
+	n := serial.Add(1)
+	p := &phone{t: t, network: network, user: "bob", in: make(chan sip.Message, 100), callID: fmt.Sprintf("call-%d", n), listener: l}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		p.conn = c
+		p.readStream()
+		_ = c.Close()
+	}()
 	return p
 }
 
@@ -288,6 +323,9 @@ func (p *phone) readStream() {
 }
 
 func (p *phone) local() string {
+	if p.listener != nil {
+		return p.listener.Addr().String()
+	}
 	if p.conn != nil {
 		return p.conn.LocalAddr().String()
 	}

@@ -7,6 +7,8 @@ package sip
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +16,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -21,6 +24,7 @@ import (
 	"parley/internal/line"
 	"parley/internal/sip/dialog"
 	"parley/internal/sip/socket"
+	"parley/internal/sip/stack"
 )
 
 // Exchange routes incoming calls. It may be called from any goroutine; a refusal is a fault.
@@ -48,23 +52,38 @@ type Options struct {
 	// Check sees each raw message before it is parsed; transport is "UDP" or "TCP". It returns the message to parse, perhaps repaired,
 	// with ok; or an answer for the sender; or neither, and the message is dropped.
 	Check func(raw []byte, transport string) (fixed, answer []byte, ok bool)
+	TLS   TLS
+
 	// Authenticate looks at the credentials of an INVITE. Without an Authorization header it returns the zero Identity and the challenge
 	// to send should the exchange ask for one; with credentials that do not hold, a challenge, which is sent at once.
 	Authenticate func(req *sip.Request, source netip.AddrPort) (Identity, *sip.Response)
 	// Register answers a REGISTER. Without it REGISTER is refused with 405.
 	Register func(req *sip.Request, source netip.AddrPort) *sip.Response
+	// Message takes a text that came by SIP MESSAGE outside of any call; target is the user part of the request URI. Without it, 405.
+	Message func(ctx context.Context, who Identity, target, contentType string, body []byte) error
+	// Contacts returns where an extension is registered, the most preferred first. Without it nowhere.
+	Contacts func(ctx context.Context, customerID, extension string) ([]line.Outgoing, error)
 
 	Timing Timing
 	Limits Limits
 }
 
+// TLS of a server: its own side, and how it looks at others'.
+type TLS struct {
+	Addr        string // IP:PORT; default: Addr's IP and port 5061
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	Roots       *x509.CertPool // that certificates of others are verified with; nil: the system's
+}
+
 // Timing of a server; zero values mean the defaults.
-type Timing = dialog.Timing
+type Timing = stack.Timing
 
 // Limits of a server; zero values mean the defaults.
 type Limits struct {
 	Dialogs     int           // dialogs at once, 10,000; above it 503
-	Connections int           // TCP connections at once, 2,048
+	Connections int           // TCP and TLS connections at once, in both directions, 2,048
+	Idle        time.Duration // life of a connection without a message, 30 min
+	Message     int           // bytes of a text (SIP MESSAGE), 16,384; above it 413
 	InviteRate  float64       // INVITEs per second and source address, 50; negative: no limit
 	InviteBurst int           // INVITEs that may come at once from one source, 100
 	Loopback    bool          // whether InviteRate holds for loopback sources too
@@ -74,7 +93,8 @@ type Limits struct {
 // Server is the SIP door of one node.
 type Server struct {
 	o        Options
-	stack    *dialog.Stack
+	running  atomic.Bool
+	stack    *stack.Stack
 	sockets  *socket.Pair
 	draining atomic.Bool
 	book     book
@@ -95,7 +115,10 @@ func Open(o Options) (*Server, error) {
 		return nil, errors.New("sip: an exchange is required")
 	}
 	o = withDefaults(o)
-	sockets, err := socket.Open(o.Addr, o.Limits.Connections, o.Check)
+	sockets, err := socket.Open(socket.Options{
+		Addr: o.Addr, TLSAddr: o.TLS.Addr, Certificate: o.TLS.Certificate, Roots: o.TLS.Roots,
+		Connections: o.Limits.Connections, Idle: o.Limits.Idle, Check: o.Check,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,20 +126,41 @@ func Open(o Options) (*Server, error) {
 	s.book.init()
 	s.flood.init(o.Limits)
 	quiet := slog.New(slog.DiscardHandler)
-	transport := sip.NewTransportLayer(net.DefaultResolver, sip.NewParser(), nil, sip.WithTransportLayerLogger(quiet))
-	transport.OnMessage(tagInvite) // before the transaction layer, see there
+	transport := sip.NewTransportLayer(net.DefaultResolver, sip.NewParser(), nil, sip.WithTransportLayerLogger(quiet), onlyOurs())
+	transport.OnMessage(s.seen) // before the transaction layer, see there
 	stray := func(*sip.Response) { s.stats.strays.Add(1) }
 	transactions := sip.NewTransactionLayer(transport, sip.WithTransactionLayerLogger(quiet), sip.WithTransactionLayerUnhandledResponseHandler(stray))
 	transactions.OnRequest(s.serve)
-	s.stack = &dialog.Stack{
-		Local: sockets.Addr(), Host: o.Host, UserAgent: o.UserAgent, Registers: o.Register != nil, RetryAfter: o.Limits.RetryAfter,
+	s.stack = &stack.Stack{
+		Local: sockets.Addr(), LocalTLS: sockets.AddrTLS(), Connect: s.connect, Host: o.Host, UserAgent: o.UserAgent, Registers: o.Register != nil, RetryAfter: o.Limits.RetryAfter,
 		Timing: o.Timing, Log: o.Log, Transport: transport, Transactions: transactions, Life: context.Background(), Quit: make(chan struct{}),
 	}
 	return s, nil
 }
 
+// onlyOurs keeps the library from opening connections by itself: their messages would not be checked.
+func onlyOurs() sip.TransportLayerOption {
+	none := func(net.Addr) net.Dialer {
+		return net.Dialer{Control: func(string, string, syscall.RawConn) error { return errors.New("the connection is gone") }}
+	}
+	return sip.WithTransportLayerTransports(sip.TransportsConfig{
+		TCP: &sip.TransportTCP{DialerCreate: none}, TLS: &sip.TransportTLS{TransportTCP: &sip.TransportTCP{DialerCreate: none}},
+	})
+}
+
+// connect opens a connection for requests of ours.
+func (s *Server) connect(ctx context.Context, network, host, addr string) error {
+	if network == "TLS" {
+		return s.sockets.DialedTLS.Connect(ctx, host, addr)
+	}
+	return s.sockets.DialedTCP.Connect(ctx, host, addr)
+}
+
 func withDefaults(o Options) Options {
 	orString(&o.Addr, "127.0.0.1:5060")
+	if at, err := netip.ParseAddrPort(o.Addr); err == nil {
+		orString(&o.TLS.Addr, netip.AddrPortFrom(at.Addr(), 5061).String())
+	}
 	orString(&o.UserAgent, "parley")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -128,6 +172,8 @@ func withDefaults(o Options) Options {
 	or(&o.Timing.Drain, 6*time.Second)
 	or(&o.Limits.Dialogs, 10000)
 	or(&o.Limits.Connections, 2048)
+	or(&o.Limits.Idle, 30*time.Minute)
+	or(&o.Limits.Message, 16384)
 	or(&o.Limits.InviteRate, 50)
 	or(&o.Limits.InviteBurst, 100)
 	or(&o.Limits.RetryAfter, 5*time.Second)
@@ -149,12 +195,15 @@ func orString(v *string, def string) {
 // Addr is the bound address, the same for UDP and TCP.
 func (s *Server) Addr() netip.AddrPort { return s.sockets.Addr() }
 
+// AddrTLS is the bound address of TLS, the zero value without.
+func (s *Server) AddrTLS() netip.AddrPort { return s.sockets.AddrTLS() }
+
 // Run serves until ctx ends. Then new calls are refused with 503, lines end their calls in the same context, and Run returns when every
 // goroutine of the server has ended, at most Timing.Drain plus a few seconds later. Run may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	s.stack.Life = ctx
 	var wg sync.WaitGroup
-	failed := make(chan error, 2)
+	failed := make(chan error, 5)
 	wg.Go(func() {
 		for !s.sockets.Closed() { // serving UDP ends now and then, see socket.Packets
 			if err := s.stack.Transport.ServeUDP(s.sockets.UDP); err != nil {
@@ -163,12 +212,21 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		}
 	})
-	wg.Go(func() {
-		if err := s.stack.Transport.ServeTCP(s.sockets.TCP); !errors.Is(err, net.ErrClosed) {
-			failed <- fmt.Errorf("serve SIP over TCP: %w", err)
-		}
-	})
-	s.o.Log.Info("sip listens", "addr", s.Addr())
+	serve := func(what string, by func(net.Listener) error, l net.Listener) {
+		wg.Go(func() {
+			if err := by(l); !errors.Is(err, net.ErrClosed) {
+				failed <- fmt.Errorf("serve SIP over %s: %w", what, err)
+			}
+		})
+	}
+	serve("TCP", s.stack.Transport.ServeTCP, s.sockets.TCP)
+	serve("TCP", s.stack.Transport.ServeTCP, s.sockets.DialedTCP)
+	serve("TLS", s.stack.Transport.ServeTLS, s.sockets.DialedTLS)
+	if s.sockets.TLS != nil {
+		serve("TLS", s.stack.Transport.ServeTLS, s.sockets.TLS)
+	}
+	s.o.Log.Info("sip listens", "addr", s.Addr(), "tls", s.AddrTLS())
+	s.running.Store(true)
 	var err error
 	select {
 	case <-ctx.Done():

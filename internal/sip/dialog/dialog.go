@@ -1,3 +1,8 @@
+// Package dialog holds INVITE dialogs, those that peers open and what is common to those that we open: final and reliable provisional
+// responses with their repetition, requests inside the dialog in both directions, route sets and target refresh, offers' turns and glare,
+// session timers, transfers. It starts a goroutine for each request that it sends on its own (BYE, refresh) and for each transfer, counted in
+// Stack.Work. Which requests start a dialog and who may call is left to package sip, the INVITEs that we send to package dial, and what the
+// session means to the line.
 package dialog
 
 import (
@@ -10,7 +15,9 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/line"
+	"parley/internal/sip/digest"
 	"parley/internal/sip/field"
+	"parley/internal/sip/stack"
 )
 
 // state of a dialog; it only grows.
@@ -25,19 +32,21 @@ const (
 
 // Errors of a dialog that ended or is about to.
 var (
-	errOver     = errors.New("the dialog is over")
-	errStopping = errors.New("the server stops")
-	errNoACK    = errors.New("no ACK came")
-	errNoPRACK  = errors.New("no PRACK came")
+	errOver    = errors.New("the dialog is over")
+	errNoACK   = errors.New("no ACK came")
+	errNoPRACK = errors.New("no PRACK came")
 )
 
-// Dialog is the server's side of one INVITE dialog (RFC 3261 section 12) and implements line.Dialog. Requests inside
+// Dialog is our side of one INVITE dialog (RFC 3261 section 12); one that a peer opened implements line.Dialog. Requests inside
 // the dialog come in goroutines of their own, so everything below mu is shared; no method of a transaction is called with mu held, since
 // a CANCEL calls back with the transaction's lock held.
 type Dialog struct {
-	s    *Stack
-	req  *sip.Request // the INVITE, never changed
-	tx   *sip.ServerTx
+	s    *stack.Stack
+	req  *sip.Request   // the INVITE, never changed; of ours the first one
+	tx   *sip.ServerTx  // nil for an INVITE of ours
+	keys *digest.Keys   // that we answer challenges with, or nil
+	from sip.FromHeader // ours with our tag
+	self sip.Uri        // scheme and user of our Contact
 	done chan struct{}
 
 	mu      sync.Mutex
@@ -45,7 +54,8 @@ type Dialog struct {
 	line    Line
 	by      string // who ended it
 	status  int    // of a failure, or 0
-	peer    peer
+	leg     Leg
+	agreed  bool // offer and answer of the INVITE have met
 	session session
 	cseq    uint32   // of our last request
 	remote  uint32   // of the peer's last INVITE or UPDATE
@@ -53,6 +63,7 @@ type Dialog struct {
 	turn    turn     // whose offer is open
 	pending *pending // a 2xx of ours that waits for its ACK
 	ring    *reliable
+	refer   *transfer // a REFER of ours that waits to hear how it went
 }
 
 // turn says whose INVITE or offer is open.
@@ -81,15 +92,18 @@ type Line interface {
 
 // New makes the dialog that an INVITE starts. The request carries the dialog's To tag already, and is not changed from now on. A verdict
 // means that the INVITE cannot be served.
-func New(s *Stack, req *sip.Request, tx *sip.ServerTx) (*Dialog, *Verdict) {
+func New(s *stack.Stack, req *sip.Request, tx *sip.ServerTx) (*Dialog, *stack.Verdict) {
 	if c := req.Contact(); c != nil && (c.Address.Host == "" || c.Address.Wildcard) {
-		return nil, Refuse(400, sip.NewHeader("Warning", "399 parley "+field.Quoted("INVITE without a usable Contact")))
+		return nil, stack.Refuse(400, sip.NewHeader("Warning", "399 parley "+field.Quoted("INVITE without a usable Contact")))
 	}
-	sess, v := s.negotiate(req)
+	sess, v := negotiate(s, req)
 	if v != nil {
 		return nil, v
 	}
-	d := &Dialog{s: s, req: req, tx: tx, done: make(chan struct{}), remote: req.CSeq().SeqNo, session: sess, peer: peerOf(req)}
+	d := &Dialog{
+		s: s, req: req, tx: tx, from: req.To().AsFrom(), self: req.Recipient, done: make(chan struct{}),
+		remote: req.CSeq().SeqNo, session: sess, leg: legOf(req),
+	}
 	d.session.timer = time.AfterFunc(s.Timing.Answer, func() { s.Work.Run(d.tick) })
 	return d, nil
 }
@@ -118,11 +132,16 @@ func (d *Dialog) end(by string, status int) (was state, first bool) {
 	if d.state == over {
 		return over, false
 	}
-	was, d.state = d.state, over
-	d.by, d.status = by, status
+	was = d.state
+	d.endLocked(by, status)
+	return was, true
+}
+
+// endLocked closes the dialog. d.mu is held.
+func (d *Dialog) endLocked(by string, status int) {
+	d.state, d.by, d.status = over, by, status
 	d.session.timer.Stop()
 	close(d.done)
-	return was, true
 }
 
 // Close makes sure that nothing is left when the line has gone.
@@ -173,8 +192,9 @@ func (d *Dialog) Answer(ctx context.Context, body []byte) ([]byte, error) {
 	}
 	d.state = answered
 	d.session.timer.Stop()
-	headers := append(d.session.headers(), d.contact(), d.s.Allow(), sip.NewHeader("Supported", Supported))
+	headers := d.session.headers()
 	d.mu.Unlock()
+	headers = append(headers, d.contact(), d.s.Allow(), sip.NewHeader("Supported", stack.Supported))
 	ack, err := d.confirm(ctx, d.req, d.tx, d.s.Response(d.req, 200, body, headers...))
 	switch {
 	case errors.Is(err, sip.ErrTransactionCanceled): // the CANCEL came first and has been answered
@@ -192,7 +212,7 @@ func (d *Dialog) Answer(ctx context.Context, body []byte) ([]byte, error) {
 		d.state = confirmed
 		d.armLocked()
 	}
-	return sdpOf(ack), nil
+	return answerOf(ack), nil
 }
 
 // statusOf is the status that a failed confirmation leaves behind: 0 when we ended it ourselves.
@@ -200,7 +220,7 @@ func statusOf(ctx context.Context, err error) int {
 	switch {
 	case errors.Is(err, errNoACK):
 		return 408
-	case ctx.Err() != nil, errors.Is(err, errStopping):
+	case ctx.Err() != nil, errors.Is(err, stack.ErrStopping):
 		return 0
 	}
 	return 503
@@ -254,7 +274,7 @@ func (d *Dialog) repeat(ctx context.Context, send func() error, late error, got,
 				return nil, errOver
 			}
 		case <-d.s.Quit:
-			return nil, errStopping
+			return nil, stack.ErrStopping
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -316,9 +336,21 @@ func (d *Dialog) Cause() (by string, status int) {
 	return d.by, d.status
 }
 
-func sdpOf(m sip.Message) []byte {
-	if len(m.Body()) == 0 || field.MediaType(m) != field.SDP {
-		return nil
+// contact is our own target with the feature tag of a conference focus (RFC 4579 section 4.2).
+func (d *Dialog) contact() *sip.ContactHeader {
+	d.mu.Lock()
+	at := stack.Way{Network: d.leg.network, Addr: d.leg.source}
+	d.mu.Unlock()
+	return Contact(d.s, at, &d.self)
+}
+
+// Contact is the Contact of an INVITE or of an answer to one: scheme and user of self, and where the peer at the end of the way reaches us.
+func Contact(s *stack.Stack, at stack.Way, self *sip.Uri) *sip.ContactHeader {
+	c := &sip.ContactHeader{Address: s.Self(at)}
+	c.Address.User, c.Address.Password = self.User, self.Password
+	if self.IsEncrypted() { // RFC 3261 section 12.1.1
+		c.Address.Scheme = "sips"
 	}
-	return m.Body()
+	c.Params.Add("isfocus", "")
+	return c
 }

@@ -1,34 +1,31 @@
 package dialog
 
 import (
-	"net"
 	"net/netip"
-	"strconv"
-	"strings"
+	"slices"
 
 	"github.com/emiago/sipgo/sip"
 
 	"parley/internal/sip/field"
+	"parley/internal/sip/stack"
 )
 
-// peer is the other side of a dialog as requests to it need it.
-type peer struct {
-	target    sip.Uri   // remote target
-	routes    []sip.Uri // route set, fixed by the INVITE
-	transport string    // "UDP" or "TCP"
-	source    string    // address that its last target refresh came from
-	nat       bool      // it is behind a translator: its Contact cannot be reached, its source can
-	update    bool      // it takes UPDATE
+// Leg is the other side of a dialog as requests to it need it. The legs of an INVITE of ours are one for each phone that it reached.
+type Leg struct {
+	to      sip.ToHeader // with the peer's tag
+	target  sip.Uri      // remote target
+	routes  []sip.Uri    // route set, fixed by the INVITE
+	network string       // "UDP", "TCP" or "TLS"
+	source  string       // address that its last target refresh came from
+	nat     bool         // it is behind a translator: its Contact cannot be reached, its source can
+	update  bool         // it takes UPDATE
+	message bool         // it may take MESSAGE
 }
 
-// peerOf reads the dialog's state of the peer out of its INVITE (RFC 3261 section 12.1.1).
-func peerOf(req *sip.Request) peer {
-	p := peer{transport: req.Transport()}
-	for _, h := range req.GetHeaders("record-route") {
-		if rr, ok := h.(*sip.RecordRouteHeader); ok {
-			p.routes = append(p.routes, *rr.Address.Clone())
-		}
-	}
+// legOf reads the dialog's state of the peer out of its INVITE (RFC 3261 section 12.1.1).
+func legOf(req *sip.Request) Leg {
+	p := Leg{to: req.From().AsTo(), network: req.Transport(), message: true}
+	p.routes = routesOf(req)
 	p.refresh(req)
 	if req.Contact() == nil { // as RFC 2543 allowed: the caller is who sent it
 		p.target, p.nat = *req.From().Address.Clone(), len(p.routes) == 0
@@ -36,15 +33,50 @@ func peerOf(req *sip.Request) peer {
 	return p
 }
 
+// LegOf reads the state out of a response to an INVITE of ours (RFC 3261 section 12.1.2); w is the way that the INVITE went. flow tells
+// that the phone was called by the connection or address that it registered from, which its Contact need not be.
+func LegOf(invite *sip.Request, res *sip.Response, w stack.Way, flow bool) Leg {
+	p := Leg{network: w.Network, source: w.Addr, message: true, target: *invite.Recipient.Clone()}
+	p.to = sip.ToHeader{DisplayName: invite.To().DisplayName, Address: *invite.To().Address.Clone()}
+	if to := res.To(); to != nil {
+		p.to.Params.Add("tag", field.Tag(to.Params))
+	}
+	p.routes = routesOf(res)
+	slices.Reverse(p.routes)
+	p.allow(res)
+	if c := res.Contact(); c != nil && c.Address.Host != "" && !c.Address.Wildcard {
+		p.target = *c.Address.Clone()
+	}
+	p.nat = len(p.routes) == 0 && (flow && p.target.Host == invite.Recipient.Host || hidden(p.target.Host, w.Addr))
+	return p
+}
+
+// Tag is the peer's tag; "" while it has none.
+func (p *Leg) Tag() string { return field.Tag(p.to.Params) }
+
+func routesOf(m sip.Message) (routes []sip.Uri) {
+	for _, h := range m.GetHeaders("record-route") {
+		if rr, ok := h.(*sip.RecordRouteHeader); ok {
+			routes = append(routes, *rr.Address.Clone())
+		}
+	}
+	return routes
+}
+
 // refresh takes the target of a request that may change it (RFC 3261 section 12.2.2, RFC 3311 section 5.2).
-func (p *peer) refresh(req *sip.Request) {
-	p.source = req.Source()
+func (p *Leg) refresh(req *sip.Request) {
+	p.source, p.network = req.Source(), req.Transport()
 	if c := req.Contact(); c != nil && c.Address.Host != "" && !c.Address.Wildcard {
 		p.target = *c.Address.Clone()
 		p.nat = len(p.routes) == 0 && translated(req, c.Address.Host)
 	}
-	if len(req.GetHeaders("allow")) > 0 {
-		p.update = field.Lists(req, "UPDATE", "allow")
+	p.allow(req)
+}
+
+func (p *Leg) allow(m sip.Message) {
+	if len(m.GetHeaders("allow")) > 0 {
+		p.update = field.Lists(m, "UPDATE", "allow")
+		p.message = field.Lists(m, "MESSAGE", "allow")
 	}
 }
 
@@ -56,19 +88,37 @@ func translated(req *sip.Request, contact string) bool {
 	return err == nil && len(req.GetHeaders("via")) == 1 && via.Params.Has("rport") && ip.Unmap() != field.Source(req).Addr()
 }
 
-// bare is a host without the brackets of an IPv6 reference.
-func bare(host string) string { return strings.Trim(host, "[]") }
-
-// hop is the URI that the next element of the way has.
-func (p *peer) hop() *sip.Uri {
-	if len(p.routes) > 0 {
-		return &p.routes[0]
-	}
-	return &p.target
+// hidden tells that a host is a private address that belongs to a peer with a public one.
+func hidden(host, source string) bool {
+	ip, err := netip.ParseAddr(bare(host))
+	at, err2 := netip.ParseAddrPort(source)
+	return err == nil && err2 == nil && ip.Unmap().IsPrivate() && !at.Addr().Unmap().IsPrivate() && !at.Addr().IsLoopback()
 }
 
-// address fills in where a request goes: request URI, Route headers, transport and destination (RFC 3261 section 12.2.1.1).
-func (p *peer) address(req *sip.Request) {
+// bare is a host without the brackets of an IPv6 reference.
+func bare(host string) string {
+	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
+		return host[1 : len(host)-1]
+	}
+	return host
+}
+
+// hop is the next element of the way (RFC 3261 section 12.2.1.1).
+func (p *Leg) hop() stack.Hop {
+	next := &p.target
+	if len(p.routes) > 0 {
+		next = &p.routes[0]
+	}
+	h := stack.HopOf(next, p.network)
+	h.Flow = p.source
+	if at, err := netip.ParseAddrPort(p.source); p.nat && err == nil {
+		h = stack.Hop{Network: p.network, Host: at.Addr().String(), Port: int(at.Port()), Flow: p.source}
+	}
+	return h
+}
+
+// address fills in the request URI and the Route headers (RFC 3261 section 12.2.1.1).
+func (p *Leg) address(req *sip.Request) {
 	req.Recipient = *p.target.Clone()
 	routes := p.routes
 	if len(routes) > 0 && !routes[0].UriParams.Has("lr") { // a strict router
@@ -79,50 +129,4 @@ func (p *peer) address(req *sip.Request) {
 		req.AppendHeader(&sip.RouteHeader{Address: *r.Clone()})
 	}
 	req.Recipient.Headers = nil
-	req.SetTransport(p.transport)
-	if t, ok := p.hop().UriParams.Get("transport"); ok {
-		switch t = sip.NetworkToUpper(t); t {
-		case "UDP", "TCP":
-			req.SetTransport(t)
-		}
-	}
-	hop := p.hop()
-	port := hop.Port
-	if port == 0 {
-		port = sip.DefaultPort(req.Transport())
-	}
-	req.SetDestination(net.JoinHostPort(bare(hop.Host), strconv.Itoa(port)))
-	if p.nat {
-		req.SetTransport(p.transport)
-		req.SetDestination(p.source)
-	}
-}
-
-// hostFor is the host that the peer can reach us by: the configured one, the bound one, or that of the interface towards it.
-func (s *Stack) HostFor(remote string) string {
-	if s.Host != "" {
-		return s.Host
-	}
-	if ip := s.Local.Addr(); !ip.IsUnspecified() {
-		return ip.String()
-	}
-	// Connecting a datagram socket asks the routing table and sends nothing.
-	if c, err := net.Dial("udp", remote); err == nil {
-		defer func() { _ = c.Close() }()
-		return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().String()
-	}
-	return s.Local.Addr().String()
-}
-
-// contact is our own target with the feature tag of a conference focus (RFC 4579 section 4.2).
-func (d *Dialog) contact() *sip.ContactHeader {
-	c := &sip.ContactHeader{Address: sip.Uri{
-		Scheme: "sip", User: d.req.Recipient.User, Password: d.req.Recipient.Password,
-		Host: d.s.HostFor(d.req.Source()), Port: int(d.s.Local.Port()),
-	}}
-	if sip.IsReliable(d.req.Transport()) {
-		c.Address.UriParams.Add("transport", "tcp")
-	}
-	c.Params.Add("isfocus", "")
-	return c
 }

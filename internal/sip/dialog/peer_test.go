@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
+
+	"parley/internal/sip/stack"
 )
 
 func invite(t *testing.T, rows ...string) *sip.Request {
 	t.Helper()
-	m, err := sip.ParseMessage([]byte("INVITE sip:room@127.0.0.1 SIP/2.0\r\n" + strings.Join(rows, "\r\n") + "\r\nContent-Length: 0\r\n\r\n"))
+	m, err := sip.ParseMessage([]byte("INVITE sip:room@127.0.0.1 SIP/2.0\r\nFrom: <sip:a@127.0.0.1>;tag=a\r\n" + strings.Join(rows, "\r\n") + "\r\nContent-Length: 0\r\n\r\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,14 +48,18 @@ func TestWayBack(t *testing.T) {
 		{"IPv6", []string{via, "Contact: <sip:a@[2001:db8::9]:5070>", "Record-Route: <sip:[2001:db8::1];lr>"}, "sip:a@[2001:db8::9]:5070 [<sip:[2001:db8::1];lr>] UDP [2001:db8::1]:5060"},
 	}
 	for _, c := range cases {
-		p := peerOf(invite(t, c.rows...))
+		p := legOf(invite(t, c.rows...))
 		req := sip.NewRequest(sip.BYE, sip.Uri{})
 		p.address(req)
 		var routes []string
 		for _, h := range req.GetHeaders("route") {
 			routes = append(routes, h.Value())
 		}
-		if got := fmt.Sprintf("%s %v %s %s", req.Recipient.String(), routes, req.Transport(), req.Destination()); got != c.want {
+		hop := p.hop()
+		if hop.Port == 0 {
+			hop.Port = sip.DefaultPort(hop.Network)
+		}
+		if got := fmt.Sprintf("%s %v %s %s", req.Recipient.String(), routes, hop.Network, stack.Address(hop.Host, hop.Port)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}
@@ -61,7 +67,7 @@ func TestWayBack(t *testing.T) {
 
 func TestAllowDecidesOnUPDATE(t *testing.T) {
 	const rest = "Contact: <sip:a@203.0.113.9>"
-	p := peerOf(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest))
+	p := legOf(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest))
 	if p.update {
 		t.Error("UPDATE without Allow")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"parley/internal/sip/field"
+	"parley/internal/sip/stack"
 )
 
 // session is the session timer of a dialog (RFC 4028). interval is 0 when neither side wants one.
@@ -23,7 +24,7 @@ type session struct {
 
 // negotiate answers the session timer of a request (RFC 4028 section 9): a shorter interval than we take is refused where the peer can
 // understand that, a missing one becomes ours, and the refresher is who was asked for, else the peer if it asked for a timer.
-func (s *Stack) negotiate(req *sip.Request) (session, *Verdict) {
+func negotiate(s *stack.Stack, req *sip.Request) (session, *stack.Verdict) {
 	t := session{peer: field.Lists(req, "timer", "supported", "k", "require"), interval: s.Timing.SessionExpires}
 	if v := field.First(req, "min-se"); v != "" {
 		t.min, _, _ = field.Interval(v)
@@ -37,9 +38,9 @@ func (s *Stack) negotiate(req *sip.Request) (session, *Verdict) {
 	asked, refresher, ok := field.Interval(value)
 	switch {
 	case !ok:
-		return t, Refuse(400, sip.NewHeader("Warning", "399 parley "+field.Quoted("Session-Expires is not a number of seconds")))
+		return t, stack.Refuse(400, sip.NewHeader("Warning", "399 parley "+field.Quoted("Session-Expires is not a number of seconds")))
 	case asked < s.Timing.MinSE && t.peer:
-		return t, Refuse(422, sip.NewHeader("Min-SE", seconds(s.Timing.MinSE)))
+		return t, stack.Refuse(422, sip.NewHeader("Min-SE", stack.Seconds(s.Timing.MinSE)))
 	case asked < s.Timing.MinSE: // a proxy's wish, which may be raised
 		asked = s.Timing.MinSE
 	}
@@ -57,7 +58,7 @@ func (t *session) headers() []sip.Header {
 	if !t.ours {
 		refresher = "uac"
 	}
-	hs := []sip.Header{sip.NewHeader("Session-Expires", seconds(t.interval)+";refresher="+refresher)}
+	hs := []sip.Header{sip.NewHeader("Session-Expires", stack.Seconds(t.interval)+";refresher="+refresher)}
 	if t.peer {
 		hs = append(hs, sip.NewHeader("Require", "timer"))
 	}
@@ -99,6 +100,7 @@ func (d *Dialog) tick() {
 	st, t := d.state, d.session
 	d.mu.Unlock()
 	switch {
+	case st == early && d.tx == nil: // package dial has a timer of its own
 	case st == early:
 		d.RejectWith(d.s.Response(d.req, 480, nil))
 	case st != confirmed || time.Until(t.due) > 10*time.Millisecond: // set anew meanwhile
@@ -112,7 +114,7 @@ func (d *Dialog) tick() {
 // refresh keeps the session alive: by UPDATE without an offer where the peer takes it, else by re-INVITE.
 func (d *Dialog) refresh() {
 	d.mu.Lock()
-	t, byUpdate := d.session, d.peer.update
+	byUpdate := d.leg.update
 	if !byUpdate && d.turn != nobody {
 		d.session.wake(d.s.Timing.T1) // their re-INVITE may refresh it anyway
 		d.mu.Unlock()
@@ -122,21 +124,31 @@ func (d *Dialog) refresh() {
 		d.turn = ours
 	}
 	d.mu.Unlock()
-	headers := []sip.Header{
-		d.contact(), d.s.Allow(), sip.NewHeader("Supported", Supported),
-		sip.NewHeader("Session-Expires", seconds(t.interval)+";refresher=uac"),
-	}
-	if t.min > 0 {
-		headers = append(headers, sip.NewHeader("Min-SE", seconds(t.min)))
-	}
+	headers := append([]sip.Header{d.contact(), d.s.Allow(), sip.NewHeader("Supported", stack.Supported)}, d.refreshing()...)
 	var res *sip.Response
 	var err error
 	if byUpdate {
-		res, _, err = d.ask(d.request(sip.UPDATE, nil, headers...))
+		_, res, _, err = d.ask(sip.UPDATE, content{}, headers...)
 	} else {
 		res, err = d.refreshByInvite(headers)
 	}
 	d.refreshed(res, err, byUpdate)
+}
+
+// refreshing are the headers of a request that refreshes the session; whoever refreshes goes on to do so.
+func (d *Dialog) refreshing() []sip.Header {
+	d.mu.Lock()
+	t := d.session
+	d.mu.Unlock()
+	refresher := "uac"
+	if !t.ours {
+		refresher = "uas"
+	}
+	headers := []sip.Header{sip.NewHeader("Session-Expires", stack.Seconds(t.interval)+";refresher="+refresher)}
+	if t.min > 0 {
+		headers = append(headers, sip.NewHeader("Min-SE", stack.Seconds(t.min)))
+	}
+	return headers
 }
 
 func (d *Dialog) refreshByInvite(headers []sip.Header) (*sip.Response, error) {
@@ -147,13 +159,20 @@ func (d *Dialog) refreshByInvite(headers []sip.Header) (*sip.Response, error) {
 	if err != nil {
 		return nil, errNoOffer
 	}
-	return d.reinvite(offer, headers...)
+	res, err := d.reinvite(offer, headers...)
+	if err != nil || !res.IsSuccess() || answerOf(res) == nil {
+		return res, err
+	}
+	if err := d.line.Answered(ctx, answerOf(res)); err != nil { // the session stays as it was
+		d.s.Log.Warn("answer to our re-INVITE cannot be used", "sip_call_id", d.req.CallID().Value(), "error", err)
+	}
+	return res, nil
 }
 
 // refreshed goes by the answer to a refresh (RFC 4028 section 10, RFC 3261 sections 12.2.1.2 and 14.1).
 func (d *Dialog) refreshed(res *sip.Response, err error, byUpdate bool) {
 	switch {
-	case errors.Is(err, errStopping):
+	case errors.Is(err, stack.ErrStopping):
 	case errors.Is(err, errNoOffer):
 		d.retry()
 	case res == nil, res.StatusCode == 408:
@@ -164,11 +183,11 @@ func (d *Dialog) refreshed(res *sip.Response, err error, byUpdate bool) {
 		d.adopt(res)
 	case res.StatusCode == 422:
 		d.longer(res)
-	case res.StatusCode == 491: // glare: the side without the Call-ID tries again within two seconds
-		d.wakeIn(time.Duration(10+rand.IntN(1990)) * time.Millisecond)
+	case res.StatusCode == 491: // glare
+		d.wakeIn(d.patience())
 	case byUpdate:
 		d.mu.Lock()
-		d.peer.update = false
+		d.leg.update = false
 		d.session.wake(time.Millisecond)
 		d.mu.Unlock()
 	default:
@@ -176,12 +195,20 @@ func (d *Dialog) refreshed(res *sip.Response, err error, byUpdate bool) {
 	}
 }
 
+// patience is how long to wait after glare (RFC 3261 section 14.1): whoever made the Call-ID waits longer.
+func (d *Dialog) patience() time.Duration {
+	if d.tx == nil {
+		return time.Duration(2100+10*rand.IntN(190)) * time.Millisecond
+	}
+	return time.Duration(10+10*rand.IntN(199)) * time.Millisecond
+}
+
 // adopt takes what the peer agreed to. Without Session-Expires in its answer it has no timer and we stay the refresher.
 func (d *Dialog) adopt(res *sip.Response) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if c := res.Contact(); c != nil && c.Address.Host != "" && !d.peer.nat {
-		d.peer.target = *c.Address.Clone()
+	if c := res.Contact(); c != nil && c.Address.Host != "" && !d.leg.nat {
+		d.leg.target = *c.Address.Clone()
 	}
 	if interval, refresher, ok := field.Interval(field.First(res, "session-expires", "x")); ok {
 		d.session.interval = max(interval, d.s.Timing.MinSE)

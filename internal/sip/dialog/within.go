@@ -10,11 +10,12 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"parley/internal/sip/field"
+	"parley/internal/sip/stack"
 )
 
 // Within answers a request inside the dialog.
 func (d *Dialog) Within(req *sip.Request, tx *sip.ServerTx) {
-	if req.Method != sip.INFO {
+	if req.Method != sip.INFO && req.Method != sip.MESSAGE {
 		d.pass(req)
 	}
 	switch req.Method {
@@ -28,6 +29,12 @@ func (d *Dialog) Within(req *sip.Request, tx *sip.ServerTx) {
 		d.informed(req, tx)
 	case sip.PRACK:
 		d.pracked(req, tx)
+	case sip.REFER:
+		d.refers(req, tx)
+	case sip.NOTIFY:
+		d.notified(req, tx)
+	case sip.MESSAGE:
+		d.messaged(req, tx)
 	case sip.OPTIONS:
 		d.s.Reply(req, tx, 200, d.s.Abilities()...)
 	default: // a CANCEL whose INVITE is over
@@ -38,7 +45,7 @@ func (d *Dialog) Within(req *sip.Request, tx *sip.ServerTx) {
 // byed ends the dialog for the peer. A BYE before our final response also ends the INVITE (RFC 3261 section 15.1.2).
 func (d *Dialog) byed(req *sip.Request, tx *sip.ServerTx) {
 	was, first := d.end("remote", 0)
-	if first && was == early {
+	if first && was == early && d.tx != nil {
 		_ = d.s.Send(d.tx, d.s.Response(d.req, 487, nil))
 	}
 	d.s.Reply(req, tx, 200)
@@ -95,7 +102,7 @@ func (d *Dialog) pass(req *sip.Request) {
 }
 
 // claim is take with a little patience: an ACK that was sent before the request may be on its way in another goroutine.
-func (d *Dialog) claim(req *sip.Request, offers bool) *Verdict {
+func (d *Dialog) claim(req *sip.Request, offers bool) *stack.Verdict {
 	v := d.take(req, offers)
 	for try := 0; try < 10 && v != nil && (v.Code == 491 || len(v.Headers) > 0) && d.pause(5*time.Millisecond); try++ {
 		v = d.take(req, offers)
@@ -123,19 +130,19 @@ func (d *Dialog) pause(wait time.Duration) bool {
 
 // take gives the offers' turn to the peer, or says why not: our own INVITE is open or its first one not acknowledged yet (491), or another
 // of its own is (500 with Retry-After), or the request is out of order (500) (RFC 3261 sections 12.2.2 and 14.2, RFC 3311 section 5.2).
-func (d *Dialog) take(req *sip.Request, offers bool) *Verdict {
+func (d *Dialog) take(req *sip.Request, offers bool) *stack.Verdict {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	later := sip.NewHeader("Retry-After", seconds(time.Duration(rand.IntN(10)+1)*time.Second))
+	later := sip.NewHeader("Retry-After", stack.Seconds(time.Duration(rand.IntN(10)+1)*time.Second))
 	switch {
 	case d.state == over:
-		return Refuse(481)
+		return stack.Refuse(481)
 	case req.CSeq().SeqNo <= d.remote:
-		return Refuse(500)
-	case offers && d.state == early, offers && d.turn == theirs:
-		return Refuse(500, later)
-	case offers && (d.state == answered || d.turn == ours):
-		return Refuse(491)
+		return stack.Refuse(500)
+	case offers && d.state == early && d.tx != nil, offers && d.turn == theirs:
+		return stack.Refuse(500, later)
+	case offers && (d.state == answered || d.turn == ours || d.state == early && !d.agreed):
+		return stack.Refuse(491)
 	}
 	d.remote = req.CSeq().SeqNo
 	if offers {
@@ -169,10 +176,10 @@ func (d *Dialog) reoffered(req *sip.Request, tx *sip.ServerTx) {
 	case errors.Is(err, errNoACK):
 		d.bye(408, "no ACK came")
 	case err != nil:
-	case late && sdpOf(ack) != nil:
+	case late && answerOf(ack) != nil:
 		ctx, cancel := d.asking()
 		defer cancel()
-		if err := d.line.Answered(ctx, sdpOf(ack)); err != nil {
+		if err := d.line.Answered(ctx, answerOf(ack)); err != nil {
 			v := d.s.VerdictOf(err)
 			d.bye(v.Code, "the answer cannot be used")
 		}
@@ -196,7 +203,7 @@ func (d *Dialog) updated(req *sip.Request, tx *sip.ServerTx) {
 
 // agree negotiates a target refresh request and makes its 200; nil when it has been refused, which leaves the session as it was.
 func (d *Dialog) agree(req *sip.Request, tx *sip.ServerTx, media bool) *sip.Response {
-	t, v := d.s.negotiate(req)
+	t, v := negotiate(d.s, req)
 	var body []byte
 	if v == nil && media {
 		var err error
@@ -216,10 +223,10 @@ func (d *Dialog) agree(req *sip.Request, tx *sip.ServerTx, media bool) *sip.Resp
 		return nil
 	}
 	d.mu.Lock()
-	d.peer.refresh(req)
+	d.leg.refresh(req)
 	confirmed := d.state == confirmed
 	d.mu.Unlock()
-	headers := []sip.Header{d.contact(), d.s.Allow(), sip.NewHeader("Supported", Supported)}
+	headers := []sip.Header{d.contact(), d.s.Allow(), sip.NewHeader("Supported", stack.Supported)}
 	if confirmed {
 		d.renew(t)
 		headers = append(headers, t.headers()...)

@@ -6,7 +6,7 @@ import (
 )
 
 // allow is what a 501 names: the methods of the server whatever its settings.
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REGISTER"
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE, REGISTER"
 
 // isRequest tells which of the two the first line begins.
 func (m *message) isRequest() bool {

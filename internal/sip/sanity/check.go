@@ -18,6 +18,9 @@ type refusal struct {
 
 func bad(reason string) *refusal { return &refusal{400, reason} }
 
+// maxDatagram is the most bytes of a request over UDP; whoever has more to say takes TCP (RFC 3261 section 18.1.1).
+const maxDatagram = 32000
+
 // once are the headers that may stand in a message once only.
 var once = map[string]string{
 	"from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq", "max-forwards": "Max-Forwards", "content-length": "Content-Length",
@@ -39,6 +42,9 @@ func Check(raw []byte, transport string) (fixed, answer []byte, ok bool) {
 	}
 	method, _, _ := strings.Cut(m.start, " ")
 	r := m.request(transport)
+	if r == nil && transport == "UDP" && len(raw) > maxDatagram {
+		r = &refusal{513, "Message Too Large"}
+	}
 	switch {
 	case r == nil:
 		return m.bytes(raw), nil, true

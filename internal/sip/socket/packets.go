@@ -22,6 +22,7 @@ type Packets struct {
 	*net.UDPConn
 	pair   *Pair
 	seen   map[netip.AddrPort]struct{} // touched by the one reader only
+	whole  []byte                      // room for the largest datagram; the reader's own is smaller
 	closed atomic.Bool
 }
 
@@ -32,7 +33,7 @@ func (c *Packets) ReadFrom(p []byte) (int, net.Addr, error) {
 			clear(c.seen)
 			return 0, nil, net.ErrClosed
 		}
-		n, from, err := c.ReadFromUDPAddrPort(p)
+		n, from, err := c.ReadFromUDPAddrPort(c.whole)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			c.closed.Store(true)
@@ -41,12 +42,12 @@ func (c *Packets) ReadFrom(p []byte) (int, net.Addr, error) {
 			c.pair.Dropped.Add(1)
 			time.Sleep(10 * time.Millisecond) // keeps a lasting fault of the socket from spinning
 			continue
-		case n == len(p), c.pair.muted.Load(): // perhaps cut off
+		case c.pair.muted.Load():
 			c.pair.Dropped.Add(1)
 			continue
 		}
 		from = field.Unmap(from)
-		if n = c.admit(p, n, from); n == 0 {
+		if n = c.admit(p, c.whole[:n], from); n == 0 {
 			continue
 		}
 		c.seen[from] = struct{}{}
@@ -54,18 +55,19 @@ func (c *Packets) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// admit checks the datagram in p[:n] and returns the length of what is to be parsed, 0 for nothing.
-func (c *Packets) admit(p []byte, n int, from netip.AddrPort) int {
-	if len(bytes.Trim(p[:n], "\r\n\x00")) == 0 {
-		return n
+// admit checks a datagram, puts what is to be parsed into p and returns its length, 0 for nothing.
+func (c *Packets) admit(p, raw []byte, from netip.AddrPort) int {
+	fixed, ok := raw, true
+	if len(bytes.Trim(raw, "\r\n\x00")) > 0 {
+		var answer []byte
+		fixed, answer, ok = c.pair.o.Check(raw, "UDP")
+		if len(answer) > 0 {
+			c.pair.Answered.Add(1)
+			_, _ = c.WriteToUDPAddrPort(answer, replyTo(answer, from))
+			return 0
+		}
 	}
-	fixed, answer, ok := c.pair.check(p[:n], "UDP")
-	if len(answer) > 0 {
-		c.pair.Answered.Add(1)
-		_, _ = c.WriteToUDPAddrPort(answer, replyTo(answer, from))
-		return 0
-	}
-	if !ok || len(fixed) > len(p) {
+	if !ok || len(fixed) >= len(p) {
 		c.pair.Dropped.Add(1)
 		return 0
 	}

@@ -1,15 +1,18 @@
-// Package socket binds UDP and TCP on one port and puts a check of raw messages between the sockets and the SIP library: datagrams one by
+// Package socket binds UDP and TCP on one port and TLS on another, opens connections, and puts a check of raw messages between the sockets and the SIP library: datagrams one by
 // one, streams cut into messages. It owns the limits of sockets: sizes, idle and half-sent connections, their number, remembered sources.
 // It starts no goroutine; the library's readers call it.
 package socket
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"parley/internal/sip/field"
 )
@@ -18,34 +21,85 @@ import (
 // neither, and the message is dropped. It is called by several readers at once.
 type Check = func(raw []byte, transport string) (fixed, answer []byte, ok bool)
 
-// Pair is the two sockets of one address.
-type Pair struct {
-	UDP      *Packets
-	TCP      *Listener
-	Dropped  atomic.Uint64 // datagrams, messages and connections thrown away
-	Answered atomic.Uint64 // messages that Check answered
-	check    Check
-	muted    atomic.Bool
+// Options of the sockets. Zero values but Addr mean the defaults.
+type Options struct {
+	Addr        string        // IP:PORT of UDP and TCP; port 0 takes a free one
+	TLSAddr     string        // IP:PORT of TLS; only with a Certificate
+	Connections int           // TCP and TLS connections at once, in both directions; default 2,048
+	Idle        time.Duration // life of a connection without a message; default 30 min
+	Check       Check         // default: everything passes
+
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // nil: no TLS comes in
+	Roots       *x509.CertPool                                       // that certificates of others are verified with; nil: the system's
 }
 
-// Open binds addr, IP:PORT; port 0 takes a free one. connections limits TCP; check may be nil.
-func Open(addr string, connections int, check Check) (*Pair, error) {
-	udp, tcp, err := bind(addr)
+// Pair is the sockets of one server.
+type Pair struct {
+	UDP       *Packets
+	TCP       *Listener
+	TLS       *Listener // nil without a certificate
+	DialedTCP *Dialed
+	DialedTLS *Dialed
+	Dropped   atomic.Uint64 // datagrams, messages and connections thrown away
+	Answered  atomic.Uint64 // messages that Check answered
+	o         Options
+	live      atomic.Int64 // connections
+	muted     atomic.Bool
+}
+
+// Open binds the sockets.
+func Open(o Options) (*Pair, error) {
+	if o.Check == nil {
+		o.Check = func(raw []byte, _ string) (fixed, answer []byte, ok bool) { return raw, nil, true }
+	}
+	if o.Connections <= 0 {
+		o.Connections = 2048
+	}
+	if o.Idle <= 0 {
+		o.Idle = 30 * time.Minute
+	}
+	udp, tcp, err := bind(o.Addr)
 	if err != nil {
 		return nil, err
 	}
-	if check == nil {
-		check = func(raw []byte, _ string) (fixed, answer []byte, ok bool) { return raw, nil, true }
+	p := &Pair{o: o}
+	p.UDP = &Packets{UDPConn: udp, pair: p, seen: map[netip.AddrPort]struct{}{}, whole: make([]byte, 1<<16)}
+	p.TCP = &Listener{Listener: tcp, pair: p}
+	p.DialedTCP = newDialed(p, tcp.Addr(), nil)
+	p.DialedTLS = newDialed(p, tcp.Addr(), &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12})
+	if o.Certificate == nil {
+		return p, nil
 	}
-	p := &Pair{check: check}
-	p.UDP = &Packets{UDPConn: udp, pair: p, seen: map[netip.AddrPort]struct{}{}}
-	p.TCP = &Listener{Listener: tcp, pair: p, most: int64(connections)}
+	l, err := net.Listen("tcp", o.TLSAddr)
+	if err != nil {
+		p.Close()
+		return nil, bindError(o.TLSAddr, "TLS", err)
+	}
+	p.TLS = &Listener{Listener: l, pair: p, config: &tls.Config{GetCertificate: o.Certificate, MinVersion: tls.VersionTLS12}}
 	return p, nil
+}
+
+// enter counts one more connection; false when there are enough.
+func (p *Pair) enter() bool {
+	if p.live.Add(1) > int64(p.o.Connections) {
+		p.live.Add(-1)
+		p.Dropped.Add(1)
+		return false
+	}
+	return true
 }
 
 // Addr is the bound address.
 func (p *Pair) Addr() netip.AddrPort {
 	return field.Unmap(p.UDP.LocalAddr().(*net.UDPAddr).AddrPort())
+}
+
+// AddrTLS is the bound address of TLS, the zero value without.
+func (p *Pair) AddrTLS() netip.AddrPort {
+	if p.TLS == nil {
+		return netip.AddrPort{}
+	}
+	return field.Unmap(p.TLS.Addr().(*net.TCPAddr).AddrPort())
 }
 
 // Closed tells that the sockets are closed.
@@ -54,11 +108,16 @@ func (p *Pair) Closed() bool { return p.UDP.closed.Load() }
 // Mute makes both sockets deaf: nothing reaches the readers any more, while answers still go out.
 func (p *Pair) Mute() { p.muted.Store(true) }
 
-// Close closes both listening sockets; accepted connections stay.
+// Close closes the listening sockets; connections stay.
 func (p *Pair) Close() {
 	p.UDP.closed.Store(true)
 	_ = p.UDP.Close()
 	_ = p.TCP.Close()
+	if p.TLS != nil {
+		_ = p.TLS.Close()
+	}
+	_ = p.DialedTCP.Close()
+	_ = p.DialedTLS.Close()
 }
 
 // bind takes the same port for UDP and TCP. With port 0 the first choice may be taken for the other protocol, so it tries again.

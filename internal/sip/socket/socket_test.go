@@ -80,7 +80,7 @@ func pipe(check Check) (*stream, net.Conn) {
 		check = func(raw []byte, _ string) (fixed, answer []byte, ok bool) { return raw, nil, true }
 	}
 	a, b := net.Pipe()
-	return &stream{Conn: a, l: &Listener{pair: &Pair{check: check}}}, b
+	return &stream{Conn: a, pair: &Pair{o: Options{Check: check, Idle: 30 * time.Minute}}}, b
 }
 
 func TestHalfAMessageEndsTheConnection(t *testing.T) {
@@ -148,7 +148,7 @@ func TestNothingIsReadAfterAnUnsureEnd(t *testing.T) {
 
 // TestManySources shows that the reader starts afresh before a spoofer's sources fill the memory, and that no datagram is lost by it.
 func TestManySources(t *testing.T) {
-	p, err := Open("127.0.0.1:0", 1, nil)
+	p, err := Open(Options{Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -13,7 +14,6 @@ import (
 
 const (
 	maxMessage   = 65535            // bytes of one message on a stream
-	idleTimeout  = 30 * time.Minute // a connection without a message
 	frameTimeout = 10 * time.Second // from the first byte of a message to its last
 	writeTimeout = 5 * time.Second
 	lastWords    = 20 * time.Millisecond
@@ -23,9 +23,8 @@ const (
 // Listener wraps accepted connections, keeps their number down and outlives passing errors (no file descriptors left).
 type Listener struct {
 	net.Listener
-	pair *Pair
-	most int64
-	live atomic.Int64
+	pair   *Pair
+	config *tls.Config // nil for TCP
 }
 
 // Accept implements net.Listener.
@@ -37,20 +36,22 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		case err != nil:
 			time.Sleep(50 * time.Millisecond)
-		case l.live.Load() >= l.most:
-			l.pair.Dropped.Add(1)
+		case !l.pair.enter():
 			_ = c.Close()
 		default:
-			l.live.Add(1)
-			return &stream{Conn: c, l: l}, nil
+			if l.config != nil {
+				c = tls.Server(c, l.config)
+			}
+			return &stream{Conn: c, pair: l.pair}, nil
 		}
 	}
 }
 
-// stream is a TCP connection that hands over one checked message after the other. Read is called by one goroutine.
+// stream is a TCP or TLS connection that hands over one checked message after the other. Read is called by one goroutine.
 type stream struct {
 	net.Conn
-	l      *Listener
+	pair   *Pair
+	known  bool   // the TLS handshake is done
 	in     []byte // received, not yet framed
 	out    []byte // framed and checked, not yet read
 	since  time.Time
@@ -60,7 +61,7 @@ type stream struct {
 
 func (c *stream) Close() error {
 	if !c.closed.Swap(true) {
-		c.l.live.Add(-1)
+		c.pair.live.Add(-1)
 	}
 	return c.Conn.Close()
 }
@@ -73,12 +74,18 @@ func (c *stream) Write(p []byte) (int, error) {
 }
 
 func (c *stream) Read(p []byte) (int, error) {
+	if !c.known {
+		if err := c.handshake(); err != nil {
+			return 0, err
+		}
+		c.known = true
+	}
 	for len(c.out) == 0 {
 		if err := c.step(); err != nil {
 			return 0, err
 		}
 	}
-	if c.l.pair.muted.Load() {
+	if c.pair.muted.Load() {
 		return 0, io.EOF
 	}
 	n := copy(p, c.out)
@@ -88,7 +95,7 @@ func (c *stream) Read(p []byte) (int, error) {
 
 // step frames and checks one message, or receives more bytes.
 func (c *stream) step() error {
-	if c.broken || c.l.pair.muted.Load() {
+	if c.broken || c.pair.muted.Load() {
 		return io.EOF
 	}
 	if err := c.keepAlive(); err != nil {
@@ -96,7 +103,7 @@ func (c *stream) step() error {
 	}
 	n, sure, err := frame(c.in)
 	if err != nil {
-		c.l.pair.Dropped.Add(1)
+		c.pair.Dropped.Add(1)
 		return err
 	}
 	if n == 0 {
@@ -106,14 +113,14 @@ func (c *stream) step() error {
 	c.in = append(c.in[:0], c.in[n:]...)
 	c.since = time.Now()
 	c.broken = !sure
-	fixed, answer, ok := c.l.pair.check(raw, "TCP")
+	fixed, answer, ok := c.pair.o.Check(raw, "TCP")
 	switch {
 	case len(answer) > 0:
-		c.l.pair.Answered.Add(1)
+		c.pair.Answered.Add(1)
 		_, err := c.Write(answer)
 		return err
 	case !ok || !sure:
-		c.l.pair.Dropped.Add(1)
+		c.pair.Dropped.Add(1)
 	default:
 		c.out = fixed
 	}
@@ -140,7 +147,7 @@ func (c *stream) fill() error {
 	}
 	deadline := c.since.Add(frameTimeout)
 	if len(bytes.Trim(c.in, "\r\n")) == 0 {
-		deadline = time.Now().Add(idleTimeout)
+		deadline = time.Now().Add(c.pair.o.Idle)
 	}
 	if err := c.SetReadDeadline(deadline); err != nil {
 		return err

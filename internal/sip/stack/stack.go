@@ -1,8 +1,7 @@
-// Package dialog holds the server's side of INVITE dialogs: final and reliable provisional responses with their repetition, requests inside
-// the dialog in both directions, route sets and target refresh, offers' turns and glare, session timers. It starts a goroutine for each
-// request that it sends on its own (BYE, refresh), counted in Stack.Work. Which requests start a dialog and who may call is left to
-// package sip, what the session means to the line.
-package dialog
+// Package stack is what all SIP dialogs and requests of one server share: timing, the making and counting of responses, the way that a
+// request of ours takes (next hop, connection, Via), client transactions, and the group that counts goroutines. It starts goroutines for
+// others only (Group.Run). What requests and responses mean is left to whoever sends them.
+package stack
 
 import (
 	"context"
@@ -22,7 +21,7 @@ import (
 // Supported are the option tags of Supported and Require that this side understands.
 const Supported = "100rel, timer"
 
-// Timing of dialogs; every value is set.
+// Timing of a server; every value is set.
 type Timing struct {
 	T1             time.Duration // first retransmission of a 2xx (RFC 3261 section 17.1.1.1), 500 ms; 64 of it is the wait for ACK
 	SessionExpires time.Duration // session interval that we ask for (RFC 4028), 1800 s; whole seconds
@@ -34,6 +33,7 @@ type Timing struct {
 // Stack is what the dialogs of one server share. Its fields are set before the first dialog and not changed after.
 type Stack struct {
 	Local        netip.AddrPort // bound address of UDP and TCP
+	LocalTLS     netip.AddrPort // bound address of TLS; the zero value without
 	Host         string         // host for Contact and Via; "": Local's, or the interface towards the peer
 	UserAgent    string
 	Registers    bool          // REGISTER is in Allow
@@ -44,16 +44,19 @@ type Stack struct {
 	Transactions *sip.TransactionLayer
 	Life         context.Context // of the server: lines are asked in it
 	Quit         chan struct{}   // closed when waits for peers must end
-	Work         Group
-	sent         [7]atomic.Uint64
+	// Connect opens a connection for requests over "TCP" or "TLS" to addr and hands it to Transport; host is what a certificate must name.
+	Connect func(ctx context.Context, network, host, addr string) error
+	Work    Group
+	sent    [7]atomic.Uint64
 }
 
 var phrases = map[int]string{
-	100: "Trying", 180: "Ringing", 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-	405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
+	100: "Trying", 180: "Ringing", 200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+	405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 413: "Request Entity Too Large", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
 	420: "Bad Extension", 422: "Session Interval Too Small", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
-	482: "Loop Detected", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+	482: "Loop Detected", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
 	500: "Server Internal Error", 501: "Not Implemented", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
+	513: "Message Too Large",
 }
 
 // Verdict is a refusal as it goes on the wire.
@@ -87,12 +90,12 @@ func (s *Stack) VerdictOf(err error) *Verdict {
 
 // RetryLater is the Retry-After header of a 503.
 func (s *Stack) RetryLater() sip.Header {
-	return sip.NewHeader("Retry-After", seconds(s.RetryAfter))
+	return sip.NewHeader("Retry-After", Seconds(s.RetryAfter))
 }
 
 // Allow is the Allow header of this server.
 func (s *Stack) Allow() sip.Header {
-	list := "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE"
+	list := "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY, MESSAGE"
 	if s.Registers {
 		list += ", REGISTER"
 	}
@@ -156,4 +159,8 @@ func (s *Stack) Sent() (n [7]uint64) {
 	return n
 }
 
-func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+// Seconds is how SIP writes a time span.
+func Seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
+// Phrase is the reason phrase of a status; "" for one that this server does not send.
+func Phrase(code int) string { return phrases[code] }
