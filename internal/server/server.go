@@ -22,6 +22,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/config"
 	"parley/internal/line"
+	"parley/internal/line/script"
 	"parley/internal/loop"
 	"parley/internal/prompt"
 	"parley/internal/recording/archive"
@@ -45,6 +46,7 @@ type parts struct {
 	desk       *calls.Desk
 	prompts    prompt.Library // nil: sounds are files and tones
 	rooms      *room.Host
+	flows      *script.Performer
 	lines      *line.Exchange
 	phones     *sip.Server
 	registrar  *registrar.Registrar
@@ -119,9 +121,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 			FinishDeadline: p.c.Recording.FinishDeadline, MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
 		},
 	})
-	p.lines = line.New(line.Options{
-		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Tapes: p.desk, Log: p.log, AllowAnonymous: p.c.Dev, MaxCalls: p.c.Limits.Calls,
-	})
+	p.openCalls()
 	if err := p.openPhones(); err != nil {
 		return "", err
 	}
@@ -184,6 +184,8 @@ func (p *parts) start(run *stack, web, admin net.Listener) {
 	run.start("media", p.engine.Run)
 	run.start("recordings", p.keepRecordings)
 	run.start("rooms", p.rooms.Run)
+	run.start("flows", p.flows.Run)
+	run.start("calls", p.lines.Run)
 	run.start("memory", p.trim)
 	mux := http.NewServeMux()
 	mux.Handle("/", p.door)
@@ -223,8 +225,8 @@ func (p *parts) recover(ctx context.Context) error {
 	if err := p.rooms.Recover(ctx); err != nil {
 		return fmt.Errorf("recover conferences: %w", err)
 	}
-	if err := p.lines.Recover(ctx); err != nil {
-		return fmt.Errorf("recover calls: %w", err)
+	if err := p.recoverCalls(ctx); err != nil {
+		return err
 	}
 	if err := p.desk.Recover(ctx); err != nil {
 		return err
