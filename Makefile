@@ -9,7 +9,7 @@ VERSITYGW := $(TOOLS)/versitygw-v1.8.0
 ARGS ?= --dev
 TESTFLAGS ?=
 
-.PHONY: run build test check fmt bench fuzz kills clean
+.PHONY: run build test check fmt bench fuzz kills ledger clean
 
 ## run: start the server with embedded defaults (ARGS="--dev" unless given)
 run: build
@@ -54,6 +54,11 @@ fuzz:
 kills:
 	@scripts/need libopus-dev ffmpeg sox
 	PARLEY_TEST_KILLS=$${KILLS:-100} go test -v -count=1 -timeout 20m -run '^TestKill$$' ./internal/recording
+
+## ledger: EVENTS (10000) events through a receiver that refuses half of them; it and the server are killed 20 times
+ledger:
+	@scripts/need libopus-dev
+	PARLEY_TEST_LEDGER=$${EVENTS:-10000} go test -v -count=1 -timeout 30m -run '^TestLedger$$' ./internal/e2e
 
 clean:
 	rm -rf bin .tools

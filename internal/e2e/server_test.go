@@ -27,6 +27,9 @@ const accessKey = "e2e-access-key-0123456789"
 var built string
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv("PARLEY_TEST_RECEIVER"); addr != "" {
+		os.Exit(receive(addr))
+	}
 	flag.Parse()
 	// Most of their time the tests listen to phones, so more of them than there are processors go side by side.
 	if set := flag.Lookup("test.parallel"); set.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
