@@ -5,12 +5,11 @@ import (
 	"fmt"
 
 	"parley/internal/line"
-	"parley/internal/line/script"
 )
 
 // openCalls makes what performs flows, and the exchange of calls.
 func (p *parts) openCalls() {
-	p.flows = script.New(script.Options{Store: p.store, Prompts: p.prompts, Log: p.log})
+	p.openFlows()
 	p.lines = line.New(line.Options{
 		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Flows: p.flows, Prompts: p.prompts, Tapes: p.desk, Log: p.log,
 		AllowAnonymous: p.c.Dev, MaxCalls: p.c.Limits.Calls, MediaTimeout: p.c.Room.MediaTimeout,

@@ -23,6 +23,9 @@ func (p *parts) openPhones() (err error) {
 		Timing: sip.Timing{SessionExpires: s.Expires, MinSE: s.MinExpires},
 		Limits: sip.Limits{InviteRate: p.c.Limits.InviteRate},
 	})
+	if err == nil {
+		p.lines.Use(p.phones)
+	}
 	return err
 }
 

@@ -9,18 +9,24 @@ import (
 	"parley/internal/webhook"
 )
 
-// openReaders makes the readers of the log: webhooks and live streams. It returns their routes.
-func (p *parts) openReaders() []rest.Route {
-	c := p.c.Webhooks
-	allow := make([]netip.Prefix, 0, len(c.AllowTargets)+2)
-	for _, text := range c.AllowTargets {
+// allowed are the networks that are called although they are not public.
+func (p *parts) allowed() []netip.Prefix {
+	list := p.c.Webhooks.AllowTargets
+	allow := make([]netip.Prefix, 0, len(list)+2)
+	for _, text := range list {
 		allow = append(allow, netip.MustParsePrefix(text)) // checked by config
 	}
 	if p.c.Dev {
 		allow = append(allow, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	}
+	return allow
+}
+
+// openReaders makes the readers of the log: webhooks and live streams. It returns their routes.
+func (p *parts) openReaders() []rest.Route {
+	c := p.c.Webhooks
 	p.webhooks = webhook.New(webhook.Options{
-		Store: p.store, Log: p.log, Allow: allow, Schedule: c.Schedule, Timeout: c.Timeout, DisableAfter: c.DisableAfter, Keep: c.Keep,
+		Store: p.store, Log: p.log, Allow: p.allowed(), Schedule: c.Schedule, Timeout: c.Timeout, DisableAfter: c.DisableAfter, Keep: c.Keep,
 		Workers: c.Workers, Pending: c.Pending,
 	})
 	p.feed = feed.New(feed.Options{Store: p.store, Log: p.log, PerKey: p.c.API.StreamsPerKey})
