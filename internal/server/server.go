@@ -126,7 +126,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 		return "", err
 	}
 	p.door, err = api.New(api.Options{
-		Store: p.store, Rooms: p.rooms, Lines: p.lines, Recordings: p.recordings, Tapes: p.desk, Log: p.log, Realm: p.c.Session.Realm,
+		Store: p.store, Rooms: p.rooms, Lines: p.lines, Recordings: p.recordings, Tapes: p.desk, Flows: p.flows, Log: p.log, Realm: p.c.Session.Realm,
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
 		More: p.openReaders(),
 	})

@@ -169,4 +169,3 @@ func TestWebhookSend(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
-
