@@ -116,6 +116,9 @@ func (d *decision) muteAll(muted bool) error {
 	return nil
 }
 
+// AsksPIN reports whether there is a PIN to ask callers for.
+func (c *Conference) AsksPIN() bool { return c.PIN != "" || c.ModeratorPIN != "" }
+
 // CheckPIN returns the role that typed digits give: the moderators' PIN makes a moderator. Without a PIN for everybody no digits are right too.
 func (c *Conference) CheckPIN(digits string) (role Role, ok bool) {
 	same := func(pin string) bool { return subtle.ConstantTimeCompare([]byte(pin), []byte(digits)) == 1 }

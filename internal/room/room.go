@@ -15,6 +15,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/prompt"
 	"parley/internal/recording/deck"
+	"parley/internal/room/gate"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -58,6 +59,7 @@ type Host struct {
 	rooms    map[conference.ID]*room
 	stopping bool
 
+	gates     gate.Gates
 	seated    atomic.Int64
 	deletions sync.Mutex // of recordings, one at a time: each is told once
 }

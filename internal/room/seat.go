@@ -57,7 +57,11 @@ func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s 
 	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, keys: make(chan byte, keysMax), done: make(chan struct{})}
 	req := newRequest(j, DoOptions{})
 	req.seat = seat
-	if _, err := h.do(ctx, seat.conference, req); err != nil {
+	if j.PIN == "" {
+		if _, err := h.do(ctx, seat.conference, req); err != nil {
+			return nil, err
+		}
+	} else if err := h.joinByPIN(ctx, req); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
