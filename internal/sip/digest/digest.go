@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -79,23 +80,58 @@ func (a *Authority) Challenges(now time.Time, stale bool) []string {
 	return out
 }
 
-// Verify judges an Authorization header of a request with the method and returns the user. lookup returns what is kept of a
-// user; it is called once, also for what will be refused.
-func (a *Authority) Verify(now time.Time, method, header string, source netip.Addr, lookup func(user string) (Secret, bool)) (string, error) {
-	if n, _ := a.failures.get(now, source); a.o.Failures > 0 && n >= a.o.Failures {
+// Claim is what a request brings to prove who sent it.
+type Claim struct {
+	Method, URI   string // of the request line
+	Authorization string // header
+	Source        netip.Addr
+}
+
+// Verify judges a claim and returns the user. lookup returns what is kept of a user; it is called once, also for what will be refused.
+func (a *Authority) Verify(now time.Time, claim Claim, lookup func(user string) (Secret, bool)) (string, error) {
+	if n, _ := a.failures.get(now, claim.Source); a.o.Failures > 0 && n >= a.o.Failures {
 		return "", ErrGuessing
 	}
-	c, err := digest.ParseCredentials(header)
-	if err != nil || c.Username == "" || len(header) > 4096 {
+	c, err := digest.ParseCredentials(claim.Authorization)
+	if err != nil || c.Username == "" || len(claim.Authorization) > 4096 {
 		return "", ErrMalformed
 	}
-	if err := a.judge(now, method, c, lookup); err != nil {
+	err = a.judge(now, claim.Method, c, lookup)
+	if err == nil && !alike(c.URI, claim.URI) {
+		err = ErrRefused
+	}
+	if err != nil {
 		if errors.Is(err, ErrRefused) { // a replay repeats what once held: nobody guesses that way
-			a.failures.update(now, source, func(n int) int { return n + 1 })
+			a.failures.update(now, claim.Source, func(n int) int { return n + 1 })
 		}
 		return "", err
 	}
 	return c.Username, nil
+}
+
+// alike tells that credentials were made for the request's target (RFC 3261 section 22.4): scheme, user and host are the same. Port and
+// parameters may differ, since phones leave them out.
+func alike(made, target string) bool {
+	return strings.EqualFold(part(made), part(target))
+}
+
+// part is a URI without port, parameters and headers.
+func part(uri string) string {
+	scheme, rest, _ := strings.Cut(uri, ":")
+	user := ""
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		user, rest = rest[:i+1], rest[i+1:]
+	}
+	if i := strings.IndexAny(rest, ";?>"); i >= 0 {
+		rest = rest[:i]
+	}
+	if i := strings.LastIndexByte(rest, ':'); i >= 0 && !strings.HasSuffix(rest, "]") {
+		rest = rest[:i]
+	}
+	if plain, err := url.PathUnescape(user); err == nil {
+		user = plain
+	}
+	return scheme + ":" + user + rest
 }
 
 func (a *Authority) judge(now time.Time, method string, c *digest.Credentials, lookup func(string) (Secret, bool)) error {

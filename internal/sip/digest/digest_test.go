@@ -56,11 +56,11 @@ func TestAnswers(t *testing.T) {
 			"not digest":     {"Basic YWxpY2U6", "REGISTER", noon, ErrMalformed},
 			"empty":          {"", "REGISTER", noon, ErrMalformed},
 		} {
-			if _, err := a.Verify(c.at, c.method, c.header, source, users("parley")); !errors.Is(err, c.want) {
+			if _, err := a.Verify(c.at, Claim{c.method, "sip:parley", c.header, source}, users("parley")); !errors.Is(err, c.want) {
 				t.Errorf("%s, %s: %v, want %v", algorithm, name, err, c.want)
 			}
 		}
-		if _, err := a.Verify(noon, "REGISTER", good, source, users("parley")); !errors.Is(err, ErrReplayed) {
+		if _, err := a.Verify(noon, Claim{"REGISTER", "sip:parley", good, source}, users("parley")); !errors.Is(err, ErrReplayed) {
 			t.Errorf("%s, again: %v, want %v", algorithm, err, ErrReplayed)
 		}
 	}
@@ -90,7 +90,7 @@ func TestCountsMayOvertake(t *testing.T) {
 		count int
 		want  error
 	}{{1, nil}, {5, nil}, {3, nil}, {3, ErrReplayed}, {5, ErrReplayed}, {100, nil}, {4, ErrReplayed}, {99, nil}} {
-		if _, err := a.Verify(noon, "REGISTER", answer(t, challenge, "alice", "wonderland", c.count), source, users("parley")); !errors.Is(err, c.want) {
+		if _, err := a.Verify(noon, Claim{"REGISTER", "sip:PARLEY:5060;lr", answer(t, challenge, "alice", "wonderland", c.count), source}, users("parley")); !errors.Is(err, c.want) {
 			t.Errorf("step %d, count %d: %v, want %v", i, c.count, err, c.want)
 		}
 	}
@@ -99,7 +99,7 @@ func TestCountsMayOvertake(t *testing.T) {
 func TestGuessing(t *testing.T) {
 	a := New(Options{Realm: "parley", Failures: 3})
 	try := func(at time.Time, password string, from netip.Addr) error {
-		_, err := a.Verify(at, "REGISTER", answer(t, a.Challenges(at, false)[0], "alice", password, 1), from, users("parley"))
+		_, err := a.Verify(at, Claim{"REGISTER", "sip:parley", answer(t, a.Challenges(at, false)[0], "alice", password, 1), from}, users("parley"))
 		return err
 	}
 	for i := range 3 {
@@ -124,8 +124,68 @@ func FuzzVerify(f *testing.F) {
 	f.Add(`Digest username="alice", nc=ffffffffffffffff, qop=auth`)
 	f.Add(`Digest username="alice`)
 	f.Fuzz(func(t *testing.T, header string) {
-		if user, err := a.Verify(noon, "INVITE", header, source, users("parley")); err == nil {
+		if user, err := a.Verify(noon, Claim{"INVITE", "sip:parley", header, source}, users("parley")); err == nil {
 			t.Errorf("%q was taken for %q", header, user)
 		}
+	})
+}
+
+func TestCredentialsOfAnotherTarget(t *testing.T) {
+	a := New(Options{Realm: "parley"})
+	for uri, want := range map[string]error{
+		"sip:parley": nil, "sip:Parley:5070;transport=tcp": nil, "sips:parley": ErrRefused, "sip:parley.example.com": ErrRefused, "sip:alice@parley": ErrRefused, "": ErrRefused,
+	} {
+		header := answer(t, a.Challenges(noon, false)[0], "alice", "wonderland", 1)
+		if _, err := a.Verify(noon, Claim{"REGISTER", uri, header, source}, users("parley")); !errors.Is(err, want) {
+			t.Errorf("for %q: %v, want %v", uri, err, want)
+		}
+	}
+}
+
+// TestKeys lets our own client answer our own challenges.
+func TestKeys(t *testing.T) {
+	a := New(Options{Realm: "parley"})
+	k := NewKeys("alice", "wonderland")
+	if len(k.Sign("REGISTER", "sip:parley")) != 0 {
+		t.Error("credentials without a challenge")
+	}
+	verify := func(want error) {
+		t.Helper()
+		got := k.Sign("REGISTER", "sip:parley")
+		if len(got) != 1 {
+			t.Fatalf("headers %v", got)
+		}
+		for _, header := range got {
+			if _, err := a.Verify(noon, Claim{"REGISTER", "sip:parley", header, source}, users("parley")); !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
+		}
+	}
+	if !k.Learn(false, a.Challenges(noon, false), false) {
+		t.Fatal("a first challenge is not taken")
+	}
+	verify(nil)
+	verify(nil) // counts
+	if k.Learn(false, a.Challenges(noon, false), true) {
+		t.Error("a refused password is tried again")
+	}
+	if !k.Learn(false, a.Challenges(noon.Add(-time.Hour), true), true) {
+		t.Error("a stale nonce is not replaced")
+	}
+	verify(ErrStale)
+	for _, offer := range []string{"Basic realm=x", `Digest realm="r", nonce="n", algorithm=UNKNOWN`, `Digest realm="r", nonce="n", qop="auth-int"`, "Digest"} {
+		if NewKeys("a", "b").Learn(true, []string{offer}, false) && offer != "Digest" {
+			t.Errorf("%q is taken", offer)
+		}
+	}
+}
+
+func FuzzLearn(f *testing.F) {
+	f.Add(`Digest realm="r", nonce="n", qop="auth,auth-int", algorithm=SHA-256`)
+	f.Add(`Digest realm="\\`)
+	f.Fuzz(func(_ *testing.T, offer string) {
+		k := NewKeys("alice", "x")
+		k.Learn(true, []string{offer}, false)
+		k.Sign("INVITE", "sip:parley")
 	})
 }

@@ -97,7 +97,8 @@ func (r *Registrar) Authenticate(req *sip.Request, source netip.AddrPort) (door.
 	defer cancel()
 	var ext Extension
 	var failed error
-	user, err := r.o.Authority.Verify(time.Now(), string(req.Method), header, source.Addr(), func(user string) (digest.Secret, bool) {
+	claim := digest.Claim{Method: string(req.Method), URI: req.Recipient.String(), Authorization: header, Source: source.Addr()}
+	user, err := r.o.Authority.Verify(time.Now(), claim, func(user string) (digest.Secret, bool) {
 		var err error
 		if ext, err = r.o.Lookup(ctx, user); err != nil && fault.KindOf(err) != fault.NotFound {
 			failed = err
