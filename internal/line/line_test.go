@@ -254,8 +254,8 @@ func TestHoldAndResume(t *testing.T) {
 				t.Errorf("answer %s, %v", answer, err)
 			}
 			who := b.participant()
-			if who.Held != step.held || b.media.port(tag).Held != step.held || who.Media.Codec != step.codec {
-				t.Errorf("after %s: held %v (port %v), codec %s", step.body, who.Held, b.media.port(tag).Held, who.Media.Codec)
+			if who.RemoteHeld != step.held || b.media.port(tag).Held != step.held || who.Media.Codec != step.codec {
+				t.Errorf("after %s: held %v (port %v), codec %s", step.body, who.RemoteHeld, b.media.port(tag).Held, who.Media.Codec)
 			}
 			if told := len(b.log("conferencecall_updated")) - before; (told == 0) != step.silently {
 				t.Errorf("%d events after %s", told, step.body)

@@ -208,7 +208,7 @@ func (l *Line) tell(ctx context.Context) {
 	seat.ExpectMedia(!l.want.silent)
 	var p conference.ParticipantPatch
 	if l.want.held != l.told.held {
-		p.Held = &l.want.held
+		p.RemoteHeld = &l.want.held
 	}
 	if l.want.media != l.told.media {
 		p.Media = &l.want.media

@@ -160,7 +160,7 @@ func TestStoreFailsWhileCallsEnd(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		b.store.fail(nil)
 		time.Sleep(2 * time.Second)
-		if !b.participant().Held {
+		if !b.participant().RemoteHeld {
 			t.Error("the hold was forgotten")
 		}
 		b.store.fail(errFull)
