@@ -13,6 +13,7 @@ TESTFLAGS ?=
 
 ## run: start the server with embedded defaults (ARGS="--dev" unless given)
 run: build
+	@scripts/need flite espeak-ng
 	@exec ./bin/parley serve $(ARGS)
 
 ## build: bin/parley, one binary, libopus inside

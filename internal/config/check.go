@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"parley/internal/trunk/route"
 )
 
 // invalid says which key is wrong, with what, and what it wants.
@@ -36,6 +38,9 @@ func (c *Config) Check() error {
 	if err := c.checkWebhooks(); err != nil {
 		return err
 	}
+	if err := c.checkCallsOut(); err != nil {
+		return err
+	}
 	return c.checkFigures()
 }
 
@@ -56,6 +61,27 @@ func (c *Config) checkWebhooks() error {
 	for key, n := range map[string]int{"webhooks.workers": c.Webhooks.Workers, "webhooks.pending": c.Webhooks.Pending, "api.streams_per_key": c.API.StreamsPerKey} {
 		if n < 1 {
 			return invalid(key, strconv.Itoa(n), "want 1 or more")
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkCallsOut() error {
+	for _, text := range c.CallsOut.AllowNumbers {
+		if _, err := route.NewPolicy([]string{text}, nil, false); err != nil {
+			return invalid("calls_out.allow_numbers", text, "want the beginning of numbers as +49, ! before it to deny, + for all")
+		}
+	}
+	for _, text := range c.CallsOut.AllowSIP {
+		if _, err := route.NewPolicy(nil, []string{text}, false); err != nil {
+			return invalid("calls_out.allow_sip", text, "want a host name, *.example.com, an address, ADDRESS/BITS, or *")
+		}
+	}
+	for key, n := range map[string]int{
+		"calls_out.calls_per_minute": c.CallsOut.CallsPerMinute, "calls_out.concurrent": c.CallsOut.Concurrent, "calls_out.minutes_per_day": c.CallsOut.MinutesPerDay,
+	} {
+		if n < 0 {
+			return invalid(key, strconv.Itoa(n), "want 0 (no limit) or more")
 		}
 	}
 	return nil
@@ -90,6 +116,8 @@ func (c *Config) checkFigures() error {
 		return invalid("s3.endpoint", "", "want host and port of the store that has the bucket")
 	case c.Recording.MinFree < 1:
 		return invalid("recording.min_free", fmt.Sprint(c.Recording.MinFree), "want 1 or more MiB")
+	case c.Prompts.MaxSize < 1 || c.Prompts.Kept < 1:
+		return invalid("prompts.max_size, prompts.kept", fmt.Sprintf("%d, %d", c.Prompts.MaxSize, c.Prompts.Kept), "want 1 or more MiB")
 	case c.Room.HealthRetries < 0:
 		return invalid("room.health_retries", fmt.Sprint(c.Room.HealthRetries), "want 0 or more")
 	case c.Limits.Calls < 0:

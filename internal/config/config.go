@@ -24,9 +24,11 @@ type Config struct {
 	API       API
 	Room      Room
 	Recording Recording
+	Prompts   Prompts
 	S3        S3
 	Session   Session
 	Webhooks  Webhooks
+	CallsOut  CallsOut
 	Limits    Limits
 	Log       Log
 }
@@ -71,6 +73,15 @@ type Recording struct {
 	Retention      time.Duration `key:"recording.retention" doc:"how long recordings are kept after their end; 0s: until they are deleted"`
 }
 
+// Prompts settings: sounds that are fetched or spoken.
+type Prompts struct {
+	Language string        `key:"prompts.language" doc:"language of texts that name none, as BCP 47"`
+	MaxSize  int           `key:"prompts.max_size" doc:"MiB that a sound may have when it is fetched"`
+	Longest  time.Duration `key:"prompts.longest" doc:"how long a sound may be"`
+	Timeout  time.Duration `key:"prompts.timeout" doc:"longest time to fetch a sound"`
+	Kept     int           `key:"prompts.kept" doc:"MiB of fetched and spoken sounds that are kept in the data folder"`
+}
+
 // S3 settings: where files are kept instead of the data folder.
 type S3 struct {
 	Bucket    string `key:"s3.bucket" doc:"bucket for the files of recordings, which must be there; empty: they are kept in the data folder"`
@@ -88,6 +99,15 @@ type Session struct {
 	MinExpires time.Duration `key:"sip_session.min" doc:"smallest Session-Expires that we accept (RFC 4028 Min-SE)"`
 	NonceLife  time.Duration `key:"sip_session.nonce_life" doc:"how long a digest nonce is good for"`
 	Realm      string        `key:"sip_session.realm" doc:"realm of digest authentication"`
+}
+
+// CallsOut settings: which calls to other networks may be made. Phones of this server, and its conferences, may always be called.
+type CallsOut struct {
+	AllowNumbers   []string `key:"calls_out.allow_numbers" doc:"beginnings of the numbers that may be called, as +49; ! before one denies, + is all numbers, CUSTOMER-ID/ before one makes it that customer's; empty: none"`
+	AllowSIP       []string `key:"calls_out.allow_sip" doc:"hosts of the SIP addresses that may be called: NAME, *.NAME, ADDRESS, ADDRESS/BITS or *, with CUSTOMER-ID/ before one as above; empty: none, but loopback with dev"`
+	CallsPerMinute int      `key:"calls_out.calls_per_minute" doc:"most calls out of one customer in a minute; 0: no limit"`
+	Concurrent     int      `key:"calls_out.concurrent" doc:"most calls out of one customer at once; 0: no limit"`
+	MinutesPerDay  int      `key:"calls_out.minutes_per_day" doc:"most minutes of talk of one customer's calls out on one day (UTC), after which they are ended; 0: no limit"`
 }
 
 // Limits of the node.
@@ -116,13 +136,15 @@ func Default() Config {
 			HealthInterval: 5 * time.Second, MediaTimeout: 5 * time.Second, HealthRetries: 2,
 		},
 		Recording: Recording{MinFree: 128, GiveUp: 5 * time.Second, FinishDeadline: 30 * time.Minute},
+		Prompts:   Prompts{Language: "en-US", MaxSize: 20, Longest: 30 * time.Minute, Timeout: 15 * time.Second, Kept: 512},
 		Session:   Session{Expires: 30 * time.Minute, MinExpires: 90 * time.Second, NonceLife: 5 * time.Minute, Realm: "parley"},
 		Webhooks: Webhooks{
 			Schedule: []time.Duration{0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour},
 			Timeout:  15 * time.Second, DisableAfter: 5 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Workers: 32, Pending: 5000,
 		},
-		Limits: Limits{InviteRate: 50, MediaBusy: 0.75},
-		Log:    Log{Level: "info", Format: "text"},
+		CallsOut: CallsOut{CallsPerMinute: 60, Concurrent: 50, MinutesPerDay: 1500},
+		Limits:   Limits{InviteRate: 50, MediaBusy: 0.75},
+		Log:      Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -21,12 +21,9 @@ import (
 )
 
 // openRecordings opens the folders of captures and of what is made of them, and ends the captures that a crash left open.
-func (p *parts) openRecordings(ctx context.Context) error {
-	files, err := p.openFiles(ctx)
-	if err != nil {
-		return fmt.Errorf("store of files: %w", err)
-	}
+func (p *parts) openRecordings(files blob.Store) error {
 	var unsettled []string
+	var err error
 	p.recordings, unsettled, err = archive.Open(archive.Options{
 		Dir: filepath.Join(p.c.Data, "recordings"), Blobs: files,
 		Capture: capture.Options{MinFree: int64(p.c.Recording.MinFree) << 20, GiveUp: p.c.Recording.GiveUp},

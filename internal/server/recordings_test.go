@@ -29,7 +29,11 @@ func TestRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &parts{c: c, log: slog.New(slog.DiscardHandler), store: st}
-	if err := p.openRecordings(ctx); err != nil {
+	files, err := p.openFiles(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.openRecordings(files); err != nil {
 		t.Fatal(err)
 	}
 	p.rooms = room.New(room.Options{Store: st, Media: silence{}, Recorder: p.recordings, Log: p.log})

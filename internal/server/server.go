@@ -44,7 +44,7 @@ type parts struct {
 	recordings *archive.Archive
 	unsettled  []string // captures whose end was not told
 	desk       *calls.Desk
-	prompts    prompt.Library // nil: sounds are files and tones
+	prompts    prompt.Library
 	rooms      *room.Host
 	flows      *script.Performer
 	lines      *line.Exchange
@@ -110,7 +110,14 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high, Busy: p.c.Limits.MediaBusy}); err != nil {
 		return "", fmt.Errorf("media: %w", err)
 	}
-	if err := p.openRecordings(ctx); err != nil {
+	files, err := p.openFiles(ctx)
+	if err != nil {
+		return "", fmt.Errorf("store of files: %w", err)
+	}
+	if err := p.openRecordings(files); err != nil {
+		return "", err
+	}
+	if err := p.openPrompts(files); err != nil {
 		return "", err
 	}
 	r := p.c.Room
