@@ -13,28 +13,45 @@ import (
 )
 
 const (
-	reapEvery = time.Second
-	reapMost  = 256 // conferences that are ended in one go
-	atOnce    = 32  // conferences that are recovered or ended at the same time, so that their appends share a sync
+	reapEvery = time.Second // at most so often
+	reapLeast = time.Minute // at least so often, whatever the log says
+	reapMost  = 256         // conferences that are ended in one go
+	atOnce    = 32          // conferences that are recovered or ended at the same time, so that their appends share a sync
 )
 
 // Run ends conferences that nobody is in when their time has come, until ctx ends. Then all rooms end: who is still seated leaves with reason lost, a
 // connect conference that had somebody in it is over, a permanent one stays progressing. It returns when everything is written, or
 // StopTimeout has passed; what could not be written is for Recover.
 func (h *Host) Run(ctx context.Context) error {
-	tick := time.NewTicker(reapEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if err := h.reap(ctx); err != nil && ctx.Err() == nil {
-				h.o.Log.Error("cannot end conferences whose time has come; trying again", "error", err)
-			}
-		case <-ctx.Done():
-			h.stop()
-			return nil
+	defer h.stop()
+	hints, end := h.o.Store.Hints()
+	defer end()
+	for ctx.Err() == nil {
+		wait := reapEvery
+		next, err := h.reap(ctx)
+		if err == nil {
+			wait = min(max(time.Until(next), reapEvery), reapLeast)
+		} else if ctx.Err() == nil {
+			h.o.Log.Error("cannot end conferences whose time has come; trying again", "error", err)
+		}
+		if pause(ctx, reapEvery, nil) {
+			pause(ctx, wait-reapEvery, hints) // what is written meanwhile may be due earlier
 		}
 	}
+	return nil
+}
+
+// pause waits, for a hint at most, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration, hints <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-hints:
+	case <-timer.C:
+	}
+	return true
 }
 
 func (h *Host) stop() {
@@ -48,11 +65,11 @@ func (h *Host) stop() {
 	h.deck.Close()
 }
 
-// reap sends Expire to the conferences that are due and have no room to keep their time.
-func (h *Host) reap(ctx context.Context) error {
+// reap sends Expire to the conferences that are due and have no room to keep their time. It returns when the next one is due.
+func (h *Host) reap(ctx context.Context) (next time.Time, err error) {
 	due, err := h.o.Store.Due(ctx, store.Conference, time.Now(), reapMost)
 	if err != nil {
-		return fmt.Errorf("find due conferences: %w", err)
+		return next, fmt.Errorf("find due conferences: %w", err)
 	}
 	var ids []conference.ID
 	for _, record := range due {
@@ -60,7 +77,18 @@ func (h *Host) reap(ctx context.Context) error {
 			ids = append(ids, id)
 		}
 	}
-	return h.tell(ctx, ids, func(at time.Time) conference.Command { return conference.Expire{At: at} })
+	if err := h.tell(ctx, ids, func(at time.Time) conference.Command { return conference.Expire{At: at} }); err != nil {
+		return next, err
+	}
+	next = time.Now().Add(reapLeast)
+	first, err := h.o.Store.Due(ctx, store.Conference, next, 1)
+	if err != nil {
+		return next, fmt.Errorf("find the next due conference: %w", err)
+	}
+	if len(first) > 0 {
+		next = first[0].Deadline
+	}
+	return next, nil
 }
 
 // tell sends a command to many conferences and returns the first error, after all have been told.

@@ -14,7 +14,7 @@ const (
 	batch     = 256                    // events read at once
 	runItems  = 16                     // items of a lane that go out before it gets in line again
 	runTime   = 200 * time.Millisecond // the same by time
-	sweep     = 5 * time.Second        // the log is looked at without a hint after that
+	sweep     = time.Minute            // the log is looked at without a hint after that
 	breath    = time.Second            // before something that failed on our side is tried again
 	readerKey = "webhook/"             // begins the name of an endpoint's cursor
 )
