@@ -60,6 +60,9 @@ func (l *Line) take(ctx context.Context, id conference.ID, media conference.Medi
 	if l.plan.show != nil {
 		j.ActiveflowID = l.plan.show.plan.Env.ActiveflowID
 	}
+	if err := l.identify(ctx, &c, &j); err != nil {
+		return nil, err
+	}
 	seat, err := l.x.o.Rooms.Join(ctx, c.ID, j, nil)
 	if err != nil {
 		return nil, err

@@ -254,6 +254,10 @@ func (x *fakeMixer) Enter(s *loop.Session, o loop.PortOptions) (room.Port, error
 	return &fakePort{x, o.Tag}, nil
 }
 
+func (x *fakeMixer) Pour(mixer.Sound) (room.Player, error) {
+	return x.Play(loop.PlayOptions{Repeat: true, Rate: 8000}, nil)
+}
+
 func (x *fakeMixer) Play(loop.PlayOptions, room.Port) (room.Player, error) {
 	return nil, errors.New("nothing is played here")
 }

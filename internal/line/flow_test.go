@@ -240,3 +240,49 @@ func TestHangupInFlow(t *testing.T) {
 		}
 	})
 }
+
+func TestPIN(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		typed []string // for each question
+		role  conference.Role
+	}{
+		{"right", []string{"1234#"}, conference.Member},
+		{"moderator's", []string{"99#"}, conference.Moderator},
+		{"right without #", []string{"1234"}, conference.Member},
+		{"right at the third try", []string{"1#", "2#", "1234#"}, conference.Member},
+		{"wrong", []string{"1#", "2#", "3#", "1234#"}, ""},
+		{"nothing", []string{"", "", "", "", ""}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			perform(t, open, func(b *theatre) {
+				c := b.conference(conference.Settings{PIN: "1234", ModeratorPIN: "99"})
+				p := newPhone()
+				b.dial(p, c)
+				if n := len(b.participants()); n != 0 {
+					t.Errorf("%d participants before the PIN", n)
+				}
+				for _, digits := range tt.typed {
+					time.Sleep(500 * time.Millisecond)
+					if b.x.Live() == 0 {
+						break
+					}
+					b.press(digits)
+					time.Sleep(5 * time.Second)
+				}
+				if tt.role == "" {
+					time.Sleep(time.Minute)
+				}
+				switch all := b.participants(); {
+				case tt.role == "":
+					if len(all) != 0 || b.x.Live() != 0 {
+						t.Errorf("%d got in, %d live", len(all), b.x.Live())
+					}
+				case len(all) != 1 || all[0].Status != conference.Joined || all[0].Role != tt.role:
+					t.Errorf("participants %+v", all)
+				}
+				p.end("remote", 0)
+			})
+		})
+	}
+}

@@ -207,6 +207,7 @@ func (l *Line) perform(ctx context.Context) ending {
 	if _, err = c.Enter(ctx); err != nil && !closed(c.seat.Done()) {
 		return l.refused(err)
 	}
+	l.farewell(ctx, c.seat.Cause())
 	return l.bySeat(c.seat.Cause())
 }
 

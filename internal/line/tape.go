@@ -125,13 +125,7 @@ func (l *Line) retape() {
 // tapOf taps the conference that the call is in.
 func (l *Line) tapOf(c *chair) calls.Tap {
 	return func(t mixer.Tap) func() {
-		rooms, ok := any(l.x.o.Rooms).(interface {
-			Attach(ctx context.Context, id conference.ID, t mixer.Tap, s mixer.Sound) (life context.Context, detach func(), err error)
-		})
-		if !ok {
-			return func() {}
-		}
-		_, detach, err := rooms.Attach(l.life, conference.ID(c.place.Conference), t, nil)
+		_, detach, err := l.x.o.Rooms.Attach(l.life, conference.ID(c.place.Conference), t, nil)
 		if err != nil {
 			l.x.o.Log.Warn("a call's recording cannot hear its conference", "call", l.id, "error", err)
 			return func() {}
