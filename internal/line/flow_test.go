@@ -268,7 +268,7 @@ func TestPIN(t *testing.T) {
 						break
 					}
 					b.press(digits)
-					time.Sleep(5 * time.Second)
+					time.Sleep(6 * time.Second)
 				}
 				if tt.role == "" {
 					time.Sleep(time.Minute)
