@@ -70,7 +70,8 @@ type Options struct {
 
 // TLS of a server: its own side, and how it looks at others'.
 type TLS struct {
-	Addr        string // IP:PORT; default: Addr's IP and port 5061
+	Addr        string // IP:PORT; default: Addr's IP and the port after Addr's
+	Spare       bool   // when Addr is taken, go on without TLS
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	Roots       *x509.CertPool // that certificates of others are verified with; nil: the system's
 }
@@ -116,7 +117,7 @@ func Open(o Options) (*Server, error) {
 	}
 	o = withDefaults(o)
 	sockets, err := socket.Open(socket.Options{
-		Addr: o.Addr, TLSAddr: o.TLS.Addr, Certificate: o.TLS.Certificate, Roots: o.TLS.Roots,
+		Addr: o.Addr, TLSAddr: o.TLS.Addr, Certificate: o.TLS.Certificate, Spare: o.TLS.Spare, Roots: o.TLS.Roots,
 		Connections: o.Limits.Connections, Idle: o.Limits.Idle, Check: o.Check,
 	})
 	if err != nil {
@@ -159,7 +160,11 @@ func (s *Server) connect(ctx context.Context, network, host, addr string) error 
 func withDefaults(o Options) Options {
 	orString(&o.Addr, "127.0.0.1:5060")
 	if at, err := netip.ParseAddrPort(o.Addr); err == nil {
-		orString(&o.TLS.Addr, netip.AddrPortFrom(at.Addr(), 5061).String())
+		next := at.Port()
+		if next != 0 {
+			next++
+		}
+		orString(&o.TLS.Addr, netip.AddrPortFrom(at.Addr(), next).String())
 	}
 	orString(&o.UserAgent, "parley")
 	if o.Log == nil {
@@ -225,7 +230,11 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.sockets.TLS != nil {
 		serve("TLS", s.stack.Transport.ServeTLS, s.sockets.TLS)
 	}
-	s.o.Log.Info("sip listens", "addr", s.Addr(), "tls", s.AddrTLS())
+	if s.sockets.TLS != nil {
+		s.o.Log.Info("sip listens", "addr", s.Addr(), "tls", s.AddrTLS())
+	} else {
+		s.o.Log.Info("sip listens, without TLS", "addr", s.Addr())
+	}
 	s.running.Store(true)
 	var err error
 	select {

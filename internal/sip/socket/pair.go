@@ -30,6 +30,7 @@ type Options struct {
 	Check       Check         // default: everything passes
 
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // nil: no TLS comes in
+	Spare       bool                                                 // without TLSAddr the server goes on without TLS
 	Roots       *x509.CertPool                                       // that certificates of others are verified with; nil: the system's
 }
 
@@ -71,7 +72,10 @@ func Open(o Options) (*Pair, error) {
 		return p, nil
 	}
 	l, err := net.Listen("tcp", o.TLSAddr)
-	if err != nil {
+	switch {
+	case err != nil && o.Spare:
+		return p, nil
+	case err != nil:
 		p.Close()
 		return nil, bindError(o.TLSAddr, "TLS", err)
 	}
