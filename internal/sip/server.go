@@ -23,6 +23,7 @@ import (
 
 	"parley/internal/line"
 	"parley/internal/sip/dialog"
+	"parley/internal/sip/registration"
 	"parley/internal/sip/socket"
 	"parley/internal/sip/stack"
 )
@@ -64,8 +65,9 @@ type Options struct {
 	// Contacts returns where an extension is registered, the most preferred first. Without it nowhere.
 	Contacts func(ctx context.Context, customerID, extension string) ([]line.Outgoing, error)
 
-	Timing Timing
-	Limits Limits
+	Timing       Timing
+	Limits       Limits
+	Registration registration.Timing
 }
 
 // TLS of a server: its own side, and how it looks at others'.
@@ -101,6 +103,7 @@ type Server struct {
 	book     book
 	flood    flood
 	stats    stats
+	trunks   *registration.Client
 }
 
 // The library keeps these settings in variables of the package. Its size check exists for requests, which we keep short, but it would
@@ -136,8 +139,12 @@ func Open(o Options) (*Server, error) {
 		Local: sockets.Addr(), LocalTLS: sockets.AddrTLS(), Connect: s.connect, Host: o.Host, UserAgent: o.UserAgent, Registers: o.Register != nil, RetryAfter: o.Limits.RetryAfter,
 		Timing: o.Timing, Log: o.Log, Transport: transport, Transactions: transactions, Life: context.Background(), Quit: make(chan struct{}),
 	}
+	s.trunks = registration.New(s.stack, o.Registration)
 	return s, nil
 }
+
+// Trunks registers us at others and looks whether they are there, while the server runs.
+func (s *Server) Trunks() *registration.Client { return s.trunks }
 
 // onlyOurs keeps the library from opening connections by itself: their messages would not be checked.
 func onlyOurs() sip.TransportLayerOption {
@@ -236,6 +243,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.o.Log.Info("sip listens, without TLS", "addr", s.Addr())
 	}
 	s.running.Store(true)
+	s.stack.Work.Run(func() { s.trunks.Run(ctx) })
 	var err error
 	select {
 	case <-ctx.Done():
