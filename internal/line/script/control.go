@@ -12,6 +12,8 @@ import (
 	"parley/internal/fault"
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
+	"parley/internal/line/script/record"
+	"parley/internal/line/script/sequel"
 	"parley/internal/store"
 )
 
@@ -26,11 +28,9 @@ const (
 func (p *Performer) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	defer group.Wait()
-	for range p.o.Senders {
-		group.Go(func() { p.sendPending(ctx) })
-	}
+	group.Go(func() { p.outside.Run(ctx) })
 	group.Go(func() { p.catchUp(ctx) })
-	group.Go(func() { p.watch(ctx) })
+	group.Go(func() { sequel.Watch(ctx, p.o.Store, "recording_finished", p.afterRecording, p.o.Log) })
 	stopping, cancel := context.WithCancelCause(context.Background())
 	defer cancel(cause(run.Lost))
 	defer context.AfterFunc(ctx, func() { cancel(cause(run.Lost)) })()
@@ -70,13 +70,13 @@ func (p *Performer) alone(ctx context.Context, w *walk) {
 // catchUp writes the ends of runs that could not be written when they came.
 func (p *Performer) catchUp(ctx context.Context) {
 	for {
-		var r *record
+		var r *record.Record
 		select {
 		case r = <-p.late:
 		case <-ctx.Done():
 			return
 		}
-		for r.again(ctx) != nil {
+		for r.Again(ctx) != nil {
 			select {
 			case <-time.After(lateEvery):
 			case <-ctx.Done():
@@ -133,19 +133,17 @@ func (p *Performer) halt(ctx context.Context, customerID, id string) error {
 
 // settle carries the command out on a record without a run.
 func (p *Performer) settle(ctx context.Context, customerID, id string, c active.Command) (active.Activeflow, error) {
-	r := p.newRecord()
-	if err := r.load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
+	r := record.New(p.o.Store, p.o.WriteTimeout)
+	if err := r.Load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
 		return active.Activeflow{}, err
 	}
 	_, stopping := c.(active.End)
-	if r.flow.CustomerID != customerID || stopping && !r.flow.Deleted.IsZero() {
-		r.flow = active.Activeflow{} // as unknown as one that does not exist
+	if a := r.State(); a.CustomerID != customerID || stopping && !a.Deleted.IsZero() {
+		r = record.New(p.o.Store, p.o.WriteTimeout) // as unknown as one that does not exist
 	}
-	err := r.write(ctx, c)
-	return r.flow, err
+	err := r.Write(ctx, c)
+	return r.State(), err
 }
-
-func (p *Performer) newRecord() *record { return &record{store: p.o.Store, timeout: p.o.WriteTimeout} }
 
 // Recover ends what a dead process left behind, as lost: call it once, before the doors open and after the calls are recovered. Runs that this process
 // has begun are left alone.
@@ -167,11 +165,11 @@ func (p *Performer) Recover(ctx context.Context) error {
 			}
 			found++
 			group.Go(func() error {
-				r := p.newRecord()
-				if err := r.read(row); err != nil {
+				r := record.New(p.o.Store, p.o.WriteTimeout)
+				if err := r.Read(row); err != nil {
 					return err
 				}
-				if err := r.write(ctx, active.Recover{At: time.Now()}); !errors.Is(err, store.ErrFenced) {
+				if err := r.Write(ctx, active.Recover{At: time.Now()}); !errors.Is(err, store.ErrFenced) {
 					return err
 				}
 				return nil // it belongs to this process, and has ended since

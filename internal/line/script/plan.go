@@ -64,7 +64,7 @@ func (p *Performer) Prepare(ctx context.Context, plan Plan) (Plan, error) {
 			OnCompleteFlowID: e.OnCompleteFlowID, CompleteCount: e.CompleteCount, WebhookURI: plan.WebhookURI, WebhookMethod: plan.WebhookMethod,
 		},
 	}
-	if err := w.record.create(ctx, create, plan.Keep); err != nil {
+	if err := w.record.Create(ctx, create, plan.Keep); err != nil {
 		p.strike(w)
 		return plan, err
 	}
@@ -120,7 +120,7 @@ func (p *Performer) Start(ctx context.Context, plan Plan) (active.Activeflow, er
 		<-p.slots
 		return active.Activeflow{}, err
 	}
-	made := plan.walk.record.state()
+	made := plan.walk.record.State()
 	if !p.launch(plan.walk) {
 		<-p.slots
 		plan.walk.perform(ended(run.Lost), nil)

@@ -13,6 +13,9 @@ import (
 	"parley/internal/flow/action"
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
+	"parley/internal/line/script/reach"
+	"parley/internal/line/script/record"
+	"parley/internal/line/script/say"
 	"parley/internal/prompt"
 	"parley/internal/store"
 	"parley/internal/webhook/target"
@@ -53,12 +56,11 @@ type Plan struct {
 // Performer performs flows. Its methods may be called from any goroutine.
 type Performer struct {
 	o       Options
-	fetches *http.Client
-	sends   *http.Client
-	slots   chan struct{} // taken by runs on no call
-	starts  chan *walk    // runs on no call that begin; as many as slots
-	pending chan request
-	late    chan *record // whose end could not be written
+	voice   say.Voice
+	outside *reach.Caller
+	slots   chan struct{}       // taken by runs on no call
+	starts  chan *walk          // runs on no call that begin; as many as slots
+	late    chan *record.Record // whose end could not be written
 
 	mu     sync.Mutex // guards what follows
 	live   map[string]*walk
@@ -78,8 +80,8 @@ func New(o Options) *Performer {
 		o.HTTP = &http.Client{Transport: target.New(nil).Transport(o.Timeout)}
 	}
 	return &Performer{
-		o: o, fetches: client(o.HTTP, redirectsMax), sends: client(o.HTTP, 0),
-		slots: make(chan struct{}, o.Alone), starts: make(chan *walk, o.Alone), pending: make(chan request, o.Pending),
-		late: make(chan *record, 1024), live: map[string]*walk{},
+		o: o, voice: say.Voice{Library: o.Prompts, Log: o.Log},
+		outside: reach.New(reach.Options{HTTP: o.HTTP, Log: o.Log, Timeout: o.Timeout, Pending: o.Pending, Senders: o.Senders}),
+		slots:   make(chan struct{}, o.Alone), starts: make(chan *walk, o.Alone), late: make(chan *record.Record, 1024), live: map[string]*walk{},
 	}
 }

@@ -5,25 +5,24 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"parley/internal/call"
 	"parley/internal/fault"
+	"parley/internal/flow"
 	"parley/internal/flow/action"
 	"parley/internal/flow/run"
+	"parley/internal/line/script/reach"
 )
 
-// reason is a failure of a step that has no better name, in the words of docs/errors.md.
-type reason string
-
-func (r reason) Error() string { return string(r) }
-
 const (
-	unavailable      reason = "ACTION_UNAVAILABLE" // the call has no such part
-	callsUnavailable reason = "CALLS_UNAVAILABLE"
+	unavailable      reach.Failure = "ACTION_UNAVAILABLE" // the call has no such part
+	callsUnavailable reach.Failure = "CALLS_UNAVAILABLE"
 )
 
 // reasonFor returns the stable reason of a step's failure, "" for none.
 func reasonFor(err error) string {
-	var r reason
+	var r reach.Failure
 	switch {
 	case err == nil:
 		return ""
@@ -129,6 +128,29 @@ func (w *walk) talkTo(ctx context.Context, step run.Step) (out outcome, err erro
 		err = unavailable
 	}
 	return out, err
+}
+
+// fetch gets actions from outside or from another flow.
+func (w *walk) fetch(ctx context.Context, t action.Type, o *action.Fetching) (out outcome, err error) {
+	if t == action.FetchFlow {
+		f, err := w.p.Flow(ctx, w.plan.CustomerID, o.FlowID)
+		out.Actions, out.FlowID = f.Actions, f.ID
+		return out, err
+	}
+	list, err := w.p.outside.Fetch(ctx, o, w.id(), w.plan.Env.ReferenceID)
+	if err != nil {
+		return out, err
+	}
+	out.Actions, err = flow.ReadActions(list, flow.Reading{NewID: uuid.NewString, Fragment: true})
+	return out, err
+}
+
+// send makes the request of a webhook_send, or leaves it to a sender.
+func (w *walk) send(ctx context.Context, o *action.Webhook) error {
+	if o.Sync {
+		return w.p.outside.Post(ctx, o)
+	}
+	return w.p.outside.Later(w.id(), o)
 }
 
 // pass waits for milliseconds.

@@ -13,6 +13,7 @@ import (
 	"parley/internal/flow/action"
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
+	"parley/internal/line/script/record"
 	"parley/internal/store"
 )
 
@@ -28,7 +29,7 @@ type walk struct {
 	plan   Plan
 	stage  *Stage
 	run    *run.Run
-	record *record
+	record *record.Record
 	seats  []*seat // of conferences whose pre-flow or mix the call is in, the outermost first
 
 	stop     chan struct{} // closed when somebody wants the run to end
@@ -54,7 +55,7 @@ type seat struct {
 
 func newWalk(p *Performer, plan Plan, r *run.Run) *walk {
 	return &walk{
-		p: p, plan: plan, run: r, record: p.newRecord(), stop: make(chan struct{}), finished: make(chan struct{}),
+		p: p, plan: plan, run: r, record: record.New(p.o.Store, p.o.WriteTimeout), stop: make(chan struct{}), finished: make(chan struct{}),
 		gone: make(chan struct{}, 1), verdict: make(chan call.HangupReason, 1),
 	}
 }
@@ -98,7 +99,7 @@ func (w *walk) note(ctx context.Context) {
 	if w.stage.Acting != nil {
 		w.stage.Acting(ctx, w.run.Current())
 	}
-	err := w.record.write(ctx, active.Advance{At: time.Now(), Progress: active.ProgressOf(w.run)})
+	err := w.record.Write(ctx, active.Advance{At: time.Now(), Progress: active.ProgressOf(w.run)})
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case fault.ReasonOf(err) == "ACTIVEFLOW_ALREADY_STOPPED":
@@ -320,7 +321,7 @@ func (w *walk) finish(ctx context.Context, end run.End) run.End {
 		end.Hangup, end.HangupLike = w.reasonOf(write, end), ""
 	}
 	last := active.ProgressOf(w.run)
-	if err := w.record.write(write, active.End{At: time.Now(), Reason: end.Reason, Progress: &last}); err != nil {
+	if err := w.record.Write(write, active.End{At: time.Now(), Reason: end.Reason, Progress: &last}); err != nil {
 		w.p.o.Log.Warn("cannot write the end of a flow; trying again", "activeflow", w.id(), "error", err)
 		select {
 		case w.p.late <- w.record:

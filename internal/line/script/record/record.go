@@ -1,4 +1,5 @@
-package script
+// Package record writes the records of runs of flows, each change with its event. It starts no goroutine.
+package record
 
 import (
 	"context"
@@ -15,8 +16,8 @@ import (
 	"parley/internal/store"
 )
 
-// record is an activeflow's record, as its owner writes it.
-type record struct {
+// Record is an activeflow's record, as its owner writes it. Its methods may be called from any goroutine.
+type Record struct {
 	store   store.Store
 	timeout time.Duration // of one write
 
@@ -30,15 +31,18 @@ type record struct {
 
 func keyOf(id string) string { return "activeflow/" + id }
 
-// state returns the record as it was written last.
-func (r *record) state() active.Activeflow {
+// New returns one that is not in the store yet; a write waits for the timeout at most.
+func New(st store.Store, timeout time.Duration) *Record { return &Record{store: st, timeout: timeout} }
+
+// State returns the record as it was written last.
+func (r *Record) State() active.Activeflow {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.flow
 }
 
-// create writes the first state.
-func (r *record) create(ctx context.Context, c active.Create, keep func(active.Activeflow) (*store.Answer, error)) error {
+// Create writes the first state, and keeps the answer with it. An id that is known is a fault.Conflict, ALREADY_EXISTS.
+func (r *Record) Create(ctx context.Context, c active.Create, keep func(active.Activeflow) (*store.Answer, error)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	events, err := active.Decide(active.Activeflow{}, c)
@@ -60,9 +64,9 @@ func (r *record) create(ctx context.Context, c active.Create, keep func(active.A
 	return err
 }
 
-// write decides and appends the command. When that fails for want of the store, the next write makes up for it. An error with reason
+// Write decides and appends the command. When that fails for want of the store, the next write makes up for it. An error with reason
 // ACTIVEFLOW_ALREADY_STOPPED says that somebody else has ended the run.
-func (r *record) write(ctx context.Context, c active.Command) error {
+func (r *Record) Write(ctx context.Context, c active.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
@@ -87,18 +91,18 @@ func (r *record) write(ctx context.Context, c active.Command) error {
 	return nil
 }
 
-// again tries what could not be written.
-func (r *record) again(ctx context.Context) error {
+// Again tries what could not be written.
+func (r *Record) Again(ctx context.Context) error {
 	r.mu.Lock()
 	c := r.late
 	r.mu.Unlock()
 	if c == nil {
 		return nil
 	}
-	return r.write(ctx, c)
+	return r.Write(ctx, c)
 }
 
-func (r *record) append(ctx context.Context, events []active.Event, answer *store.Answer) error {
+func (r *Record) append(ctx context.Context, events []active.Event, answer *store.Answer) error {
 	next := events[len(events)-1].Activeflow
 	change := store.Change{Key: keyOf(next.ID), Version: r.version, Answer: answer, Records: []store.Record{{
 		Kind: store.Activeflow, ID: next.ID, CustomerID: next.CustomerID, Reference: next.ReferenceID, Status: string(next.Status),
@@ -122,8 +126,21 @@ func (r *record) append(ctx context.Context, events []active.Event, answer *stor
 	return nil
 }
 
-// load reads the record as it stands in the store.
-func (r *record) load(ctx context.Context, id string) error {
+// Load reads the record as it stands in the store.
+func (r *Record) Load(ctx context.Context, id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.load(ctx, id)
+}
+
+// Read takes the record from its row.
+func (r *Record) Read(row store.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.read(row)
+}
+
+func (r *Record) load(ctx context.Context, id string) error {
 	row, err := r.store.Get(ctx, store.Activeflow, id)
 	if err != nil {
 		return fmt.Errorf("read activeflow: %w", err)
@@ -131,7 +148,7 @@ func (r *record) load(ctx context.Context, id string) error {
 	return r.read(row)
 }
 
-func (r *record) read(row store.Record) error {
+func (r *Record) read(row store.Record) error {
 	var a active.Activeflow
 	if err := json.Unmarshal(row.Doc, &a); err != nil {
 		return fmt.Errorf("read activeflow %s: %w", row.ID, err)

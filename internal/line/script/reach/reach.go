@@ -1,4 +1,6 @@
-package script
+// Package reach makes the requests that flows ask for: to fetch actions, and to tell something to a web server. Addresses are judged by its client's
+// transport; times, sizes, types and redirects here. Requests that nobody waits for belong to the goroutines of Run.
+package reach
 
 import (
 	"bytes"
@@ -7,14 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"time"
 
-	"github.com/google/uuid"
-
-	"parley/internal/flow"
 	"parley/internal/flow/action"
 	"parley/internal/webhook/target"
 	"parley/internal/wire"
@@ -27,14 +29,41 @@ const (
 	agent        = "Parley-Flows/1.0"
 )
 
+// Failure is the stable reason of a step that failed, in the words of docs/errors.md.
+type Failure string
+
+func (f Failure) Error() string { return string(f) }
+
 // The failures of requests.
 const (
-	fetchUnreachable reason = "FETCH_UNREACHABLE"
-	fetchRefused     reason = "FETCH_REFUSED"
-	fetchInvalid     reason = "FETCH_ANSWER_INVALID"
-	webhookFailed    reason = "WEBHOOK_FAILED"
-	webhookBusy      reason = "WEBHOOKS_BUSY"
+	fetchUnreachable Failure = "FETCH_UNREACHABLE"
+	fetchRefused     Failure = "FETCH_REFUSED"
+	fetchInvalid     Failure = "FETCH_ANSWER_INVALID"
+	webhookFailed    Failure = "WEBHOOK_FAILED"
+	webhookBusy      Failure = "WEBHOOKS_BUSY"
 )
+
+// Options of a Caller. All are needed.
+type Options struct {
+	HTTP    *http.Client // its Timeout, Jar and CheckRedirect are not used
+	Log     *slog.Logger
+	Timeout time.Duration // longest time of one request
+	Pending int           // requests that nobody waits for
+	Senders int           // of them at once
+}
+
+// Caller makes requests. Its methods may be called from any goroutine.
+type Caller struct {
+	o       Options
+	fetches *http.Client
+	sends   *http.Client
+	pending chan request
+}
+
+// New makes a Caller.
+func New(o Options) *Caller {
+	return &Caller{o: o, fetches: client(o.HTTP, redirectsMax), sends: client(o.HTTP, 0), pending: make(chan request, o.Pending)}
+}
 
 // client returns a client like c that follows at most so many redirects.
 func client(c *http.Client, redirects int) *http.Client {
@@ -52,25 +81,11 @@ func client(c *http.Client, redirects int) *http.Client {
 	return &own
 }
 
-// fetch gets actions from outside or from another flow.
-func (w *walk) fetch(ctx context.Context, t action.Type, o *action.Fetching) (out outcome, err error) {
-	if t == action.FetchFlow {
-		f, err := w.p.Flow(ctx, w.plan.CustomerID, o.FlowID)
-		out.Actions, out.FlowID = f.Actions, f.ID
-		return out, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.p.o.Timeout)
+// Fetch sends the ids, as JSON or in the query of a GET, and returns the JSON that is answered. Failures are FETCH_UNREACHABLE, FETCH_REFUSED and
+// FETCH_ANSWER_INVALID.
+func (c *Caller) Fetch(ctx context.Context, o *action.Fetching, activeflowID, referenceID string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	list, err := w.p.ask(ctx, o, w.plan.Env.ActiveflowID, w.plan.Env.ReferenceID)
-	if err != nil {
-		return out, err
-	}
-	out.Actions, err = flow.ReadActions(list, flow.Reading{NewID: uuid.NewString, Fragment: true})
-	return out, err
-}
-
-// ask sends the ids, as JSON or in the query of a GET, and returns the JSON that is answered.
-func (p *Performer) ask(ctx context.Context, o *action.Fetching, activeflowID, referenceID string) ([]byte, error) {
 	ids := map[string]string{"activeflow_id": wire.UUID(activeflowID), "reference_id": wire.UUID(referenceID)}
 	at, err := url.Parse(o.EventURL)
 	if err != nil {
@@ -95,7 +110,7 @@ func (p *Performer) ask(ctx context.Context, o *action.Fetching, activeflowID, r
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	res, err := p.fetches.Do(r)
+	res, err := c.fetches.Do(r)
 	if errors.Is(err, target.ErrRefused) {
 		return nil, errors.Join(fetchRefused, err)
 	}
@@ -133,26 +148,31 @@ type request struct {
 	option     *action.Webhook
 }
 
-// send makes the request of a webhook_send, or leaves it to a sender.
-func (w *walk) send(ctx context.Context, o *action.Webhook) error {
-	if o.Sync {
-		return w.p.post(ctx, o)
-	}
+// Later leaves a request to a sender. WEBHOOKS_BUSY says that too many wait.
+func (c *Caller) Later(activeflowID string, o *action.Webhook) error {
 	select {
-	case w.p.pending <- request{w.id(), o}:
+	case c.pending <- request{activeflowID, o}:
 		return nil
 	default:
 		return webhookBusy
 	}
 }
 
-// sendPending makes requests until ctx ends.
-func (p *Performer) sendPending(ctx context.Context) {
+// Run makes the requests that nobody waits for until ctx ends; those that wait then are not made.
+func (c *Caller) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	for range c.o.Senders {
+		group.Go(func() { c.send(ctx) })
+	}
+	group.Wait()
+}
+
+func (c *Caller) send(ctx context.Context) {
 	for {
 		select {
-		case r := <-p.pending:
-			if err := p.post(ctx, r.option); err != nil {
-				p.o.Log.Info("a webhook of a flow was not taken", "activeflow", r.activeflow, "error", err)
+		case r := <-c.pending:
+			if err := c.Post(ctx, r.option); err != nil {
+				c.o.Log.Info("a webhook of a flow was not taken", "activeflow", r.activeflow, "error", err)
 			}
 		case <-ctx.Done():
 			return
@@ -160,9 +180,9 @@ func (p *Performer) sendPending(ctx context.Context) {
 	}
 }
 
-// post makes one request. Its answer is not used.
-func (p *Performer) post(ctx context.Context, o *action.Webhook) error {
-	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
+// Post makes one request. Its answer is not used; anything but 2xx is WEBHOOK_FAILED.
+func (c *Caller) Post(ctx context.Context, o *action.Webhook) error {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, o.Method, o.URI, strings.NewReader(o.Data))
 	if err != nil {
@@ -174,7 +194,7 @@ func (p *Performer) post(ctx context.Context, o *action.Webhook) error {
 	}
 	r.Header.Set("Content-Type", media)
 	r.Header.Set("User-Agent", agent)
-	res, err := p.sends.Do(r)
+	res, err := c.sends.Do(r)
 	if err != nil {
 		return errors.Join(webhookFailed, err)
 	}
