@@ -3,6 +3,8 @@ package conference
 import (
 	"encoding/json"
 	"time"
+
+	"parley/internal/conference/announcement"
 )
 
 // ID is the UUID of a conference; ParticipantID that of a participant (the API's conferencecall id).
@@ -68,7 +70,8 @@ type Conference struct {
 	Joined      []string  // ids of participants that have joined and not leaved, in join order
 	Recordings  History
 	Transcribes History
-	Count       int // participants that are not leaved; follows participant events, see State.Apply
+	Playing     []announcement.Announcement `json:",omitempty"` // that are heard, in order of their start
+	Count       int                         // participants that are not leaved; follows participant events, see State.Apply
 	EndReason   EndReason
 	Times
 }

@@ -68,6 +68,10 @@ func (d *decision) run(c Command) error {
 		return d.on(c.At).unlock()
 	case MuteAll:
 		return d.on(c.At).muteAll(c.Muted)
+	case StartAnnouncement:
+		return d.on(c.At).startAnnouncement(c)
+	case EndAnnouncement:
+		return d.on(c.At).endAnnouncement(c)
 	case Speech:
 		return d.on(c.At).speech(c)
 	case Digit:

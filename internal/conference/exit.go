@@ -3,6 +3,7 @@ package conference
 import (
 	"slices"
 
+	"parley/internal/conference/announcement"
 	"parley/internal/fault"
 )
 
@@ -66,6 +67,7 @@ func (d *decision) eject(i int, reason LeaveReason) {
 // leaving is the step joining or joined to leaving.
 func (d *decision) leaving(i int, reason LeaveReason) {
 	d.hush(i)
+	d.hushAnnouncements(d.next.Participants[i].ID, announcement.Left)
 	d.participant(i, ConferencecallLeaving, func(p *Participant) {
 		p.Status, p.LeaveReason, p.ParticipantTimes.Leaving, p.Waiting = Leaving, reason, d.at, ""
 	})

@@ -3,6 +3,7 @@ package conference
 import (
 	"slices"
 
+	"parley/internal/conference/announcement"
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/wire"
@@ -116,6 +117,7 @@ func (d *decision) conclude(reason EndReason, deleted bool) {
 			c.Deleted = d.at
 		}
 	})
+	d.hushAnnouncements("", announcement.ConferenceEnded)
 	for i := range d.next.Participants {
 		if d.next.Participants[i].Status != Leaving {
 			d.leaving(i, leaveReasons[reason])
@@ -175,6 +177,7 @@ func (d *decision) recoverAll() error {
 	if i := d.next.active(); i >= 0 {
 		d.stop(i, tape.ByCrash) // first: nothing of what follows is in it
 	}
+	d.hushAnnouncements("", announcement.Interrupted)
 	c := &d.next.Conference
 	if c.Type == Connect && c.Status == Progressing && len(c.Joined) > 0 {
 		d.conclude(EndInterrupted, false)

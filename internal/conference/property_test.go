@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	. "parley/internal/conference"
+	"parley/internal/conference/announcement"
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
 )
@@ -51,6 +52,14 @@ func TestRandomCommands(t *testing.T) {
 			},
 			"deny": func(t *rapid.T) {
 				play1(t, x, Deny{At: g.with(t).tick(), ID: g.someone(), All: rapid.Bool().Draw(t, "all")})
+			},
+			"play": func(t *rapid.T) { g.with(t).play(x) },
+			"played": func(t *rapid.T) {
+				a := announcement.Announcement{ID: string(g.with(t).someone())}
+				if len(x.state.Conference.Playing) > 0 && rapid.Bool().Draw(t, "known") {
+					a = x.state.Conference.Playing[0]
+				}
+				play1(t, x, EndAnnouncement{At: g.tick(), Announcement: a, Reason: g.pick("played", "stopped"), Failed: a.Status != "" && rapid.Bool().Draw(t, "failed")})
 			},
 			"unlock":         func(t *rapid.T) { play1(t, x, Unlock{At: g.with(t).tick()}) },
 			"mute all":       func(t *rapid.T) { play1(t, x, MuteAll{At: g.with(t).tick(), Muted: rapid.Bool().Draw(t, "muted")}) },
@@ -285,4 +294,13 @@ func FuzzSettings(f *testing.F) {
 			t.Fatalf("accepted, but cannot be updated: %v", err)
 		}
 	})
+}
+
+// play starts an announcement that has not been before.
+func (g *generator) play(x *trial) {
+	a := announcement.Announcement{ID: fmt.Sprintf("an000000-0000-4000-8000-%012d", len(x.statuses)), Kind: announcement.Talk}
+	if rapid.Bool().Draw(g.t, "to one") {
+		a.ConferencecallID = string(g.someone())
+	}
+	play1(g.t, x, StartAnnouncement{At: g.tick(), Announcement: a})
 }

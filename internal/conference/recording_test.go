@@ -59,7 +59,7 @@ func describeRecording(e Event) string {
 
 // things counts what an event is about.
 func things(e Event) (n int) {
-	for _, there := range []bool{e.Conference != nil, e.Participant != nil, e.Recording != nil, e.Notice != nil} {
+	for _, there := range []bool{e.Conference != nil, e.Participant != nil, e.Recording != nil, e.Notice != nil, e.Announcement != nil} {
 		if there {
 			n++
 		}

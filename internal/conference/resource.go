@@ -178,6 +178,8 @@ func (e Event) Data() ([]byte, error) {
 		}{e.Participant.Resource(), e.Digit})
 	case e.Participant != nil:
 		return json.Marshal(e.Participant.Resource())
+	case e.Announcement != nil:
+		return e.Announcement.Data()
 	case e.Recording != nil:
 		return json.Marshal(e.Recording.Resource())
 	case e.Notice != nil:

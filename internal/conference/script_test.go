@@ -11,6 +11,7 @@ import (
 	"time"
 
 	. "parley/internal/conference"
+	"parley/internal/conference/announcement"
 	"parley/internal/fault"
 )
 
@@ -258,6 +259,10 @@ func (a arguments) command(verb string, at time.Time) Command {
 		return Digit{At: at, ID: id, Digit: a.str("key", "")}
 	case "recover":
 		return Recover{At: at}
+	case "talk":
+		return StartAnnouncement{At: at, Announcement: a.announcement()}
+	case "talked":
+		return EndAnnouncement{At: at, Announcement: a.announcement(), Reason: a.reason(), Failed: a.flag("failed")}
 	case "admit":
 		return Admit{At: at, ID: id, All: a.name == ""}
 	case "deny":
@@ -326,6 +331,14 @@ func (a arguments) set(at time.Time, id ParticipantID) Command {
 		p.Media = &Media{Kind: "sip", Codec: s}
 	}
 	return Set{At: at, ID: id, Patch: p}
+}
+
+func (a arguments) announcement() announcement.Announcement {
+	x := announcement.Announcement{ID: string(participantID(a.name)), Kind: announcement.Talk}
+	if to, ok := a.take("to"); ok {
+		x.ConferencecallID = string(participantID(to))
+	}
+	return x
 }
 
 // list reads names: x,y, or nobody, or everybody.
@@ -412,6 +425,9 @@ func describe(e Event) string {
 	}
 	if e.Recording != nil || e.Notice != nil {
 		return describeRecording(e)
+	}
+	if x := e.Announcement; x != nil {
+		return fmt.Sprintf("%-30s %s %s", e.Type, nameOf(x.ID), x.Status) + option("to", nameOf(x.ConferencecallID)) + option("reason", x.Reason)
 	}
 	p := e.Participant
 	line := fmt.Sprintf("%-30s %s %s", e.Type, nameOf(string(p.ID)), p.Status)

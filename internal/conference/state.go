@@ -4,19 +4,21 @@ import (
 	"slices"
 	"time"
 
+	"parley/internal/conference/announcement"
 	"parley/internal/conference/tape"
 )
 
 // Event is a fact: the new value of the conference, of one participant, of one recording or of a notice, under the type that the log gives it.
 // One of them is set; but a conference_updated that stops a recording carries that too.
 type Event struct {
-	Type        string
-	At          time.Time
-	Conference  *Conference
-	Participant *Participant
-	Recording   *tape.Recording
-	Notice      *Notice
-	Digit       string // conferencecall_digit_received only
+	Type         string
+	At           time.Time
+	Conference   *Conference
+	Participant  *Participant
+	Recording    *tape.Recording
+	Notice       *Notice
+	Announcement *announcement.Announcement
+	Digit        string // conferencecall_digit_received only
 }
 
 // The types of events; those of recordings are in package tape.
@@ -77,6 +79,9 @@ func (s *State) Apply(e Event) {
 	}
 	if e.Digit == consentKey && e.Participant != nil {
 		s.pressed(e.Participant.ID)
+	}
+	if e.Announcement != nil {
+		s.applyAnnouncement(*e.Announcement)
 	}
 	s.Conference.Count = len(s.Participants)
 }

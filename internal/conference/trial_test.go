@@ -70,6 +70,9 @@ func (x *trial) watch(e Event) {
 		x.t.Fatalf("%s: %v", e.Type, err)
 	}
 	x.watchRecording(e)
+	if a := e.Announcement; a != nil {
+		x.forward("announcement"+a.ID, rank(string(a.Status), "queued", "playing", "ended", "failed"))
+	}
 	if e.Conference != nil {
 		x.forward(string(e.Conference.ID), rank(string(e.Conference.Status), "starting", "progressing", "terminating", "terminated"))
 		if (e.Type == ConferenceDeleted) != (e.Conference.Status == Terminated && x.deleted == 0) {

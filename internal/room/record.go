@@ -38,7 +38,7 @@ func changeOf(version int64, from, to *conference.State, events []conference.Eve
 		if e.Recording != nil {
 			recordings[e.Recording.ID] = e.Recording
 		}
-		if e.Conference != nil {
+		if e.Conference != nil || e.Announcement != nil {
 			whole = true
 		} else if e.Participant != nil && e.Type != conference.ConferencecallDigitReceived {
 			latest[e.Participant.ID] = e.Participant
@@ -81,6 +81,8 @@ func eventOf(c *conference.Conference, e conference.Event) (store.Event, error) 
 	switch {
 	case e.Participant != nil:
 		resource = string(e.Participant.ID)
+	case e.Announcement != nil && e.Announcement.ConferencecallID != "":
+		resource = e.Announcement.ConferencecallID
 	case e.Notice != nil:
 		resource = string(e.Notice.Participant)
 	case e.Conference == nil && e.Recording != nil:
