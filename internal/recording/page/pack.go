@@ -8,13 +8,17 @@ import (
 // Samples are packed in blocks. Each is predicted from the samples before by a polynomial of order 0 to 3, whichever leaves least, and
 // what is left is written in Rice codes (R. F. Rice, JPL 79-22; the predictors are those of T. Robinson, Shorten, CUED/F-INFENG/TR.156).
 // A block begins with a byte: the order in the upper two bits, the Rice parameter in the lower five; parameter 31 says that nothing is left.
+// Then come the quotients of all its samples, each as so many zeros and a one, then all remainders, then what is above the remainder of those whose
+// quotient is too large. So the place of a remainder does not depend on the code before, and a reader need not wait for one to find the next.
+// Bits fill bytes from the lowest on.
 
 const (
 	blockLen  = 160 // divides a frame of 20 ms at each rate of a room
 	exact     = 31
-	maxUnary  = 12 // ones that say: the value follows as it is
+	maxUnary  = 12 // the quotient that says: it stands behind the remainders
 	plainBits = 20 // enough for order 3: 16 bits and 3, and the sign
 	maxRice   = 18
+	slack     = 8 // bytes that may be read beyond the end
 )
 
 // factors are what the predictors multiply the last three samples with.
@@ -53,17 +57,22 @@ func packBlock(w *bitWriter, block []int16, h history) history {
 func packResiduals(w *bitWriter, block []int16, k, order int, h history) history {
 	m := factors[order]
 	a, b, c := h.a, h.b, h.c
-	for _, s := range block {
+	var left [blockLen]uint32
+	for i, s := range block {
 		v := int32(s)
 		r := v - m[0]*a - m[1]*b - m[2]*c
 		a, b, c = v, a, b
-		u := uint64(uint32(r<<1) ^ uint32(r>>31))
-		if q := u >> (k & 63); q < maxUnary {
-			ones := uint64(1)<<(q&63) - 1
-			w.put(ones<<((k+1)&63)|u&(1<<(k&63)-1), int(q)+1+k)
-		} else {
-			w.put(1<<maxUnary-1, maxUnary)
-			w.put(u, plainBits)
+		left[i] = uint32(r<<1) ^ uint32(r>>31)
+		q := min(left[i]>>(k&31), maxUnary)
+		w.put(1<<(q&63), int(q)+1)
+	}
+	mask := uint32(1)<<(k&31) - 1
+	for _, u := range left[:len(block)] {
+		w.put(uint64(u&mask), k)
+	}
+	for _, u := range left[:len(block)] {
+		if q := u >> (k & 31); q >= maxUnary {
+			w.put(uint64(q), plainBits)
 		}
 	}
 	return history{a, b, c}
@@ -97,31 +106,39 @@ func magnitude(v int32) uint64 { return uint64(uint32((v ^ v>>31) - v>>31)) }
 
 // unpack fills dst and reports whether the payload held exactly that.
 func unpack(dst []int16, payload []byte) bool {
-	r := bitReader{src: payload}
+	var short [8192]byte
+	padded := append(append(short[:0], payload...), make([]byte, slack)...)
+	at, end := 0, 8*len(payload) // in bits
 	var h history
 	for len(dst) > 0 {
 		n := min(len(dst), blockLen)
-		if !unpackBlock(&r, dst[:n], &h) {
+		if at = unpackBlock(dst[:n], padded, at, &h); at < 0 || at > end {
 			return false
 		}
 		dst = dst[n:]
 	}
-	return r.done()
+	return end-at < 8
 }
 
-func unpackBlock(r *bitReader, dst []int16, h *history) bool {
-	r.fill()
-	head := int(r.take(8))
+// unpackBlock returns where the next block begins, -1 when this is none. It may look up to slack bytes beyond the end of the payload.
+func unpackBlock(dst []int16, src []byte, at int, h *history) int {
+	if at>>3+slack > len(src) {
+		return -1
+	}
+	head := int(binary.LittleEndian.Uint64(src[at>>3:]) >> (at & 7) & 0xff)
 	order, k := head>>6, head&31
 	if k > maxRice && k != exact || head&32 != 0 {
-		return false
+		return -1
 	}
+	at += 8
 	var left [blockLen]int32
 	if k != exact {
-		unpackResiduals(r, left[:len(dst)], k)
+		if at = unpackResiduals(left[:len(dst)], src, at, k); at < 0 {
+			return -1
+		}
 	}
 	predict(dst, &left, order, h)
-	return r.valid()
+	return at
 }
 
 // predict continues the polynomial of order from h on, where it misses by left. Samples of a whole page stay within 16 bits; those of a
@@ -159,46 +176,79 @@ func predict(dst []int16, left *[blockLen]int32, order int, h *history) {
 	}
 }
 
-// unpackResiduals keeps the reader's state in local variables, and fills up before each code whether it must or not: it is most of the cost
-// of a rendition.
-func unpackResiduals(r *bitReader, left []int32, k int) {
-	acc, n, at, src := r.acc, r.n, r.at, r.src
-	i := 0
-	for ; i < len(left) && at+8 <= len(src); i++ {
-		acc |= binary.BigEndian.Uint64(src[at:]) >> (n & 63)
-		at += (63 - n) >> 3
-		n |= 56
-		q := bits.LeadingZeros64(^acc)
-		var u uint64
-		if q < maxUnary {
-			acc <<= (q + 1) & 63
-			u = uint64(q)<<(k&63) | acc>>1>>((63-k)&63)
-			acc <<= k & 63
-			n -= q + 1 + k
-		} else {
-			acc <<= maxUnary
-			u = acc >> (64 - plainBits)
-			acc <<= plainBits
-			n -= maxUnary + plainBits
-		}
-		left[i] = int32(uint32(u)>>1 ^ -(uint32(u) & 1))
+// unpackResiduals is most of the cost of a rendition.
+func unpackResiduals(left []int32, src []byte, at, k int) int {
+	at, large := unpackQuotients(left, src, at)
+	if at < 0 || at+len(left)*k > 8*(len(src)-slack) {
+		return -1
 	}
-	r.acc, r.n, r.at = acc, n, at
-	for ; i < len(left); i++ {
-		r.fill()
-		var u uint64
-		if q := bits.LeadingZeros64(^r.acc); q < maxUnary {
-			r.drop(q + 1)
-			u = uint64(q)<<k | r.take(k)
-		} else {
-			r.drop(maxUnary)
-			u = r.take(plainBits)
+	addRemainders(left, src, at, k)
+	at += len(left) * k
+	if large {
+		at = unpackLarge(left, src, at, k)
+	}
+	return at
+}
+
+// addRemainders completes the quotients, as many for each load as fit.
+func addRemainders(left []int32, src []byte, at, k int) {
+	k &= 31
+	mask := uint32(1)<<k - 1
+	for most := 56 / max(k, 1); len(left) > 0; {
+		n := min(len(left), most)
+		acc := binary.LittleEndian.Uint64(src[at>>3:]) >> (at & 7)
+		for i, q := range left[:n] {
+			u := uint32(q)<<k | uint32(acc)&mask
+			acc >>= k
+			left[i] = int32(u>>1 ^ -(u & 1))
 		}
-		left[i] = int32(uint32(u)>>1 ^ -(uint32(u) & 1))
+		left, at = left[n:], at+n*k
 	}
 }
 
-// bitWriter collects bits, the first in the highest place.
+// unpackQuotients fills left with quotients, and reports whether some are too large to stand there.
+func unpackQuotients(left []int32, src []byte, at int) (end int, large bool) {
+	last, most := at-1, 0 // the place of the last one, the largest quotient
+	for i := 0; i < len(left); {
+		if at>>3+slack > len(src) {
+			return -1, false
+		}
+		base := at &^ 7
+		word := binary.LittleEndian.Uint64(src[at>>3:]) &^ (1<<(at&7) - 1)
+		for ; word != 0 && i < len(left); i++ {
+			one := base + bits.TrailingZeros64(word)
+			word &= word - 1
+			left[i] = int32(one - last - 1)
+			most = max(most, one-last-1)
+			last = one
+		}
+		at = base + 64
+	}
+	if most > maxUnary {
+		return -1, false
+	}
+	return last + 1, most == maxUnary
+}
+
+// unpackLarge puts those right whose quotient was too large.
+func unpackLarge(left []int32, src []byte, at, k int) int {
+	for i, r := range left {
+		u := uint32(r<<1) ^ uint32(r>>31)
+		if u>>(k&31) < maxUnary {
+			continue
+		}
+		if at>>3+slack > len(src) {
+			return -1
+		}
+		q := uint32(binary.LittleEndian.Uint64(src[at>>3:])>>(at&7)) & (1<<plainBits - 1)
+		at += plainBits
+		u = q<<(k&31) | u&(1<<(k&31)-1)
+		left[i] = int32(u>>1 ^ -(u & 1))
+	}
+	return at
+}
+
+// bitWriter collects bits, the first in the lowest place.
 type bitWriter struct {
 	dst []byte
 	acc uint64
@@ -207,77 +257,19 @@ type bitWriter struct {
 
 // put takes up to 32 bits.
 func (w *bitWriter) put(v uint64, n int) {
-	w.acc = w.acc<<n | v
+	w.acc |= v << (w.n & 63)
 	w.n += n
 	if w.n >= 32 {
+		w.dst = binary.LittleEndian.AppendUint32(w.dst, uint32(w.acc))
+		w.acc >>= 32
 		w.n -= 32
-		w.dst = binary.BigEndian.AppendUint32(w.dst, uint32(w.acc>>w.n))
 	}
 }
 
 func (w *bitWriter) close() []byte {
-	for w.n > 0 {
-		w.n -= 8
-		if w.n >= 0 {
-			w.dst = append(w.dst, byte(w.acc>>w.n))
-		} else {
-			w.dst = append(w.dst, byte(w.acc<<-w.n))
-		}
+	for ; w.n > 0; w.n -= 8 {
+		w.dst = append(w.dst, byte(w.acc))
+		w.acc >>= 8
 	}
 	return w.dst
-}
-
-// bitReader gives them back. Beyond the end it gives zeros, and valid says so.
-type bitReader struct {
-	src  []byte
-	at   int
-	acc  uint64 // the next bits, from the top
-	n    int    // how many there are
-	over int    // bits taken beyond the end
-}
-
-// leastReady is more than any code takes.
-const leastReady = 48
-
-// fill makes that many bits ready.
-func (r *bitReader) fill() {
-	if r.n >= leastReady {
-		return
-	}
-	if r.at+8 <= len(r.src) {
-		r.acc |= binary.BigEndian.Uint64(r.src[r.at:]) >> r.n
-		take := (63 - r.n) >> 3
-		r.at += take
-		r.n += take * 8
-		return
-	}
-	for r.n <= 56 {
-		if r.at < len(r.src) {
-			r.acc |= uint64(r.src[r.at]) << (56 - r.n)
-			r.at++
-		} else {
-			r.over += 8
-		}
-		r.n += 8
-	}
-}
-
-func (r *bitReader) drop(n int) {
-	r.acc <<= n
-	r.n -= n
-}
-
-func (r *bitReader) take(n int) uint64 {
-	v := r.acc >> 1 >> (63 - n)
-	r.drop(n)
-	return v
-}
-
-// valid reports whether no bit beyond the end was taken.
-func (r *bitReader) valid() bool { return r.over <= r.n }
-
-// done reports whether less than a byte is left.
-func (r *bitReader) done() bool {
-	left := r.n - r.over + 8*(len(r.src)-r.at)
-	return r.valid() && left < 8
 }

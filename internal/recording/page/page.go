@@ -40,7 +40,7 @@ const magic = "\x89PLR"
 // The codings of a payload.
 const (
 	plain  = 0 // JSON, or 16-bit little-endian samples
-	packed = 1 // see pack.go
+	packed = 2 // see pack.go
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
