@@ -29,6 +29,14 @@ func (c *Config) Check() error {
 	if c.Dev && !ip.IsLoopback() {
 		return invalid("media.ip", ip.String(), "--dev is for loopback addresses only: leave out --dev to be reachable from outside")
 	}
+	if c.TLS.Addr != "" {
+		if err := checkAddr(c.Dev, "sip_tls.addr", c.TLS.Addr); err != nil {
+			return err
+		}
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return invalid("sip_tls.cert, sip_tls.key", c.TLS.Cert+c.TLS.Key, "want both files or neither")
+	}
 	if n := len(c.AccessKey); n > 0 && n < 16 {
 		return fmt.Errorf("setting access_key has %d characters: want 16 or more", n)
 	}

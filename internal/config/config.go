@@ -27,6 +27,7 @@ type Config struct {
 	Prompts   Prompts
 	S3        S3
 	Session   Session
+	TLS       TLS
 	Webhooks  Webhooks
 	CallsOut  CallsOut
 	Limits    Limits
@@ -110,11 +111,20 @@ type CallsOut struct {
 	MinutesPerDay  int      `key:"calls_out.minutes_per_day" doc:"most minutes of talk of one customer's calls out on one day (UTC), after which they are ended; 0: no limit"`
 }
 
+// TLS settings of SIP.
+type TLS struct {
+	Addr string `key:"sip_tls.addr" doc:"address of SIP over TLS; empty: the port after that of sip, 5061"`
+	Cert string `key:"sip_tls.cert" doc:"file of the certificate and of those that vouch for it (PEM), read again when it changes; empty: no TLS, but in --dev a certificate of its own"`
+	Key  string `key:"sip_tls.key" doc:"file of the certificate's key (PEM)"`
+	CA   string `key:"sip_tls.ca" doc:"file of the certificates (PEM) that trunks and phones called over TLS are verified with; empty: the system's"`
+}
+
 // Limits of the node.
 type Limits struct {
-	Calls      int     `key:"limits.calls" doc:"most calls at once; 0: as many as the media loops carry"`
-	InviteRate float64 `key:"limits.invite_rate" doc:"INVITEs per second of one source address that is not loopback; negative: no limit"`
-	MediaBusy  float64 `key:"limits.media_busy" doc:"share of a media loop's time above which new calls get 503"`
+	Calls      int           `key:"limits.calls" doc:"most calls at once; 0: as many as the media loops carry"`
+	InviteRate float64       `key:"limits.invite_rate" doc:"INVITEs per second of one source address that is not loopback; negative: no limit"`
+	SIPIdle    time.Duration `key:"limits.sip_idle" doc:"how long a SIP connection (TCP, TLS) may be silent"`
+	MediaBusy  float64       `key:"limits.media_busy" doc:"share of a media loop's time above which new calls get 503"`
 }
 
 // Log settings.
@@ -143,7 +153,7 @@ func Default() Config {
 			Timeout:  15 * time.Second, DisableAfter: 5 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Workers: 32, Pending: 5000,
 		},
 		CallsOut: CallsOut{CallsPerMinute: 60, Concurrent: 50, MinutesPerDay: 1500},
-		Limits:   Limits{InviteRate: 50, MediaBusy: 0.75},
+		Limits:   Limits{InviteRate: 50, SIPIdle: 30 * time.Minute, MediaBusy: 0.75},
 		Log:      Log{Level: "info", Format: "text"},
 	}
 }

@@ -66,6 +66,7 @@ func TestRefusals(t *testing.T) {
 		"unspecified media": {flags: map[string]string{"sip": "0.0.0.0:5060"}, want: "media.ip"},
 		"duration":          {env: []string{"PARLEY_ROOM_MAX_AGE=24"}, want: "want a time with a unit"},
 		"negative":          {env: []string{"PARLEY_ROOM_MAX_AGE=-1s"}, want: "above zero"},
+		"half of TLS":       {env: []string{"PARLEY_SIP_TLS_CERT=a.pem"}, want: "sip_tls.key"},
 		"short key":         {env: []string{"PARLEY_ACCESS_KEY=short"}, want: "16 or more"},
 		"empty value":       {file: "http:\n", want: "has no value"},
 		"level":             {env: []string{"PARLEY_LOG_LEVEL=loud"}, want: "log.level"},

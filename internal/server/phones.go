@@ -2,9 +2,11 @@ package server
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 
 	"parley/internal/sip"
+	"parley/internal/sip/certificate"
 	"parley/internal/sip/digest"
 	"parley/internal/sip/registrar"
 	"parley/internal/sip/sanity"
@@ -17,16 +19,51 @@ func (p *parts) openPhones() (err error) {
 		Authority: digest.New(digest.Options{Realm: s.Realm, Life: s.NonceLife}),
 		Lookup:    registrar.Stored(p.store),
 	})
+	secure, err := p.openTLS()
+	if err != nil {
+		return err
+	}
 	p.phones, err = sip.Open(sip.Options{
-		Addr: p.c.SIP, Exchange: sip.Lines(p.lines), Log: p.log,
-		Check: sanity.Check, Authenticate: p.registrar.Authenticate, Register: p.registrar.Register,
+		Addr: p.c.SIP, TLS: secure, Exchange: sip.Lines(p.lines), Log: p.log,
+		Check: sanity.Check, Authenticate: p.registrar.Authenticate, Register: p.registrar.Register, Contacts: p.registrar.Contacts,
 		Timing: sip.Timing{SessionExpires: s.Expires, MinSE: s.MinExpires},
-		Limits: sip.Limits{InviteRate: p.c.Limits.InviteRate},
+		Limits: sip.Limits{InviteRate: p.c.Limits.InviteRate, Idle: p.c.Limits.SIPIdle},
 	})
 	if err == nil {
 		p.lines.Use(p.phones)
 	}
 	return err
+}
+
+// openTLS reads the certificate of SIP over TLS. In --dev there is one of our own, which nobody vouches for.
+func (p *parts) openTLS() (o sip.TLS, err error) {
+	c := p.c.TLS
+	o.Addr = c.Addr
+	if c.CA != "" {
+		if o.Roots, err = certificate.Roots(c.CA); err != nil {
+			return o, fmt.Errorf("setting sip_tls.ca: %w", err)
+		}
+	}
+	cert, key := c.Cert, c.Key
+	switch {
+	case cert == "" && !p.c.Dev:
+		return o, nil
+	case cert == "":
+		o.Spare = c.Addr == ""
+		at, err := netip.ParseAddrPort(p.c.SIP)
+		if err != nil {
+			return o, fmt.Errorf("setting sip: %w", err)
+		}
+		if cert, key, err = certificate.Own(p.c.Data, at.Addr()); err != nil {
+			return o, fmt.Errorf("certificate of SIP over TLS: %w", err)
+		}
+	}
+	files, err := certificate.Open(cert, key, p.log)
+	if err != nil {
+		return o, fmt.Errorf("settings sip_tls.cert, sip_tls.key: %w", err)
+	}
+	o.Certificate = files.Get
+	return o, nil
 }
 
 // samples are the figures of all parts at a scrape.
