@@ -41,6 +41,8 @@ type leg struct {
 	loss   int           // percent of what was sent, as the peer reports
 	steady bool          // the last look at the RTP socket found exactly one packet
 	sends  bool          // to the peer, as agreed
+
+	keyings []*keying // what is pressed, the first of them now
 }
 
 // apply takes over new media.
@@ -57,8 +59,8 @@ func (s *leg) apply(m sdp.Media) error {
 	if peer := s.pair.RTP.Peer(); peer.IsValid() && peer != s.rtp.RTPTarget() {
 		s.pair.RTP.Disconnect()
 	}
-	if s.loop == nil {
-		return nil
+	if err := s.fitKeyings(); err != nil || s.loop == nil {
+		return err
 	}
 	if s.room != nil {
 		return s.room.refresh(s)
@@ -121,15 +123,23 @@ func (s *leg) Send(payload []byte) {
 	for ; s.missed < s.loop.lost; s.missed++ {
 		s.rtp.Skip()
 	}
+	if len(s.keyings) > 0 && s.Ready() && s.press() {
+		return
+	}
 	if payload == nil {
 		s.rtp.Skip()
 		return
 	}
+	s.write(s.rtp.Packet(s.loop.out, payload))
+}
+
+// write sends an RTP packet to the peer.
+func (s *leg) write(packet []byte) {
 	socket, to := &s.pair.RTP, netip.AddrPort{}
 	if !socket.Peer().IsValid() {
 		to = s.rtp.RTPTarget()
 	}
-	s.loop.counts.sent(socket.Send(s.rtp.Packet(s.loop.out, payload), to))
+	s.loop.counts.sent(socket.Send(packet, to))
 }
 
 // rest is the tick of a session without a room: it listens, for latch, statistics and RTCP, and says nothing.

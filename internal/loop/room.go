@@ -48,6 +48,7 @@ type PortOptions struct {
 	Deaf   bool   // hears silence
 	Held   bool   // neither, until taken off hold
 	Volume int    // dB on the way into the mix
+	Echo   bool   // hears itself, like everyone else does
 }
 
 // Enter makes a port for the session. The session must not be in a room. It waits for the loop, and fails with

@@ -255,10 +255,12 @@ func (l *loop) goodbye() {
 			r.endPlayers(everyPlayer)
 			for _, p := range r.ports {
 				p.leg.bye()
+				p.leg.endKeyings()
 			}
 		}
 		for _, s := range l.idle[phase] {
 			s.bye()
+			s.endKeyings()
 		}
 	}
 }

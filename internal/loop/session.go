@@ -110,6 +110,7 @@ func (s *leg) end() {
 		return
 	}
 	s.bye()
+	s.endKeyings()
 	if s.room != nil {
 		s.room.remove(s)
 	} else {

@@ -36,6 +36,7 @@ type Options struct {
 	Deaf   bool   // hears silence
 	Held   bool   // neither
 	Volume int    // dB on the way into the mix, clamped to -60..+30
+	Echo   bool   // hears itself, like everyone else does
 }
 
 // The limits of a volume in dB: below is mute's business, above only noise grows.
@@ -118,6 +119,9 @@ func (p *Port) pull(now time.Duration) bool {
 	}
 	return sound
 }
+
+// apart reports whether what the port hears is the mix without its own frame.
+func (p *Port) apart() bool { return p.heard && !p.o.Echo }
 
 // hears reports whether the port gets any audio.
 func (p *Port) hears() bool { return !p.o.Deaf && !p.o.Held }

@@ -54,7 +54,7 @@ func (r *Room) add(frame []int16) {
 func (r *Room) follow(p *Port) {
 	switch {
 	case p.outlet == nil:
-	case p.heard || p.played > 0 || p.ear != p.hears():
+	case p.apart() || p.played > 0 || p.ear != p.hears():
 		p.keep = p.outlet.keep
 		if p.own == nil {
 			p.own = p.outlet.take(r.common, p.ear)
@@ -83,11 +83,11 @@ func (r *Room) payload(p *Port) []byte {
 func (r *Room) ownPayload(p *Port) []byte {
 	turns := p.ear != p.hears()
 	rest, sum := (p.ear || p.hears()) && r.others(p), r.sum
-	if p.heard || p.played > 0 || turns {
+	if p.apart() || p.played > 0 || turns {
 		sum = r.minus
 	}
 	switch {
-	case rest && p.heard:
+	case rest && p.apart():
 		audio.MixMinus(sum, r.sum, p.frame)
 	case rest && (p.played > 0 || turns):
 		copy(sum, r.sum)
@@ -104,10 +104,10 @@ func (r *Room) ownPayload(p *Port) []byte {
 	return r.encode(p.own.mix, p.own.stream)
 }
 
-// others reports whether there is sound in the room that is not the port's own.
+// others reports whether there is sound in the room that the port hears: all but its own, without Echo.
 func (r *Room) others(p *Port) bool {
 	heard := r.heard
-	if p.heard {
+	if p.apart() {
 		heard--
 	}
 	return heard > 0 || r.playing || r.fading

@@ -21,6 +21,7 @@ type sender struct {
 	allowed     bool
 	packets     uint32
 	octets      uint32
+	press       press
 }
 
 func (s *sender) configure(m sdp.Media) {
