@@ -141,7 +141,7 @@ func (r *room) unseat(out []departure) {
 
 // tidy closes halls that nobody is in.
 func (r *room) tidy() {
-	if r.mixer != nil && r.stage.seats == 0 && r.reel == nil {
+	if r.mixer != nil && r.stage.seats == 0 && r.reel == nil && len(r.guests) == 0 {
 		r.mixer.Close()
 		r.mixer, r.facts = nil, nil
 	}

@@ -18,6 +18,8 @@ type Mixer interface {
 	Enter(s *loop.Session, o loop.PortOptions) (Port, error)
 	// Play plays to one port, or to all when it is nil; what o.Port says is not looked at.
 	Play(o loop.PlayOptions, to Port) (Player, error)
+	// Pour plays a sound of the caller's own to all.
+	Pour(s mix.Sound) (Player, error)
 	Tap(t mix.Tap) (remove func())
 	Facts() <-chan loop.Fact
 	Close()
@@ -53,6 +55,15 @@ func (m mixer) Enter(s *loop.Session, o loop.PortOptions) (Port, error) {
 	p, err := m.Room.Enter(s, o)
 	if err != nil {
 		return nil, err // not p: a nil *loop.Port would make a Port that is not nil
+	}
+	return p, nil
+}
+
+// Pour implements Mixer.
+func (m mixer) Pour(s mix.Sound) (Player, error) {
+	p, err := m.Room.Pour(s, nil)
+	if err != nil {
+		return nil, err
 	}
 	return p, nil
 }

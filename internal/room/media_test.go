@@ -61,6 +61,10 @@ func (x *fakeMixer) Enter(_ *loop.Session, o loop.PortOptions) (room.Port, error
 	return p, nil
 }
 
+func (x *fakeMixer) Pour(mixer.Sound) (room.Player, error) {
+	return x.Play(loop.PlayOptions{Repeat: true, Rate: 8000}, nil)
+}
+
 // Play remembers what is played, to whom; it ends by itself after its length.
 func (x *fakeMixer) Play(o loop.PlayOptions, to room.Port) (room.Player, error) {
 	time.Sleep(5 * time.Millisecond) // a tick of the loop

@@ -74,8 +74,8 @@ func (r *room) untilWake(now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-// unwanted reports whether a room without participants may end: nothing is to be written or recorded.
-func (r *room) unwanted() bool { return len(r.pending) == 0 && r.reel == nil }
+// unwanted reports whether a room without participants may end: nothing is to be written or recorded, and nobody listens.
+func (r *room) unwanted() bool { return len(r.pending) == 0 && r.reel == nil && len(r.guests) == 0 }
 
 func (r *room) wakeUp(now time.Time) {
 	r.settle()
@@ -117,6 +117,7 @@ func (r *room) stop() {
 // abandon ends every seat without writing anything, and the room.
 func (r *room) abandon(err error) {
 	r.cut(tape.ByCrash)
+	r.dismiss(err)
 	var out []departure
 	for id, seat := range r.seats {
 		out = append(out, departure{seat, conference.LeftLost})

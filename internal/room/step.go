@@ -216,6 +216,7 @@ func (r *room) react(b *batch) {
 		}
 	}
 	r.enter(in)
+	r.dismissAtEnd()
 	r.unseat(out)
 	r.ring(b.events)
 	if r.played != r.state.Conference.WaitMusic {
