@@ -63,7 +63,7 @@ func (l *Line) sit() error {
 func (l *Line) portOptions(echo bool) loop.PortOptions {
 	mute := l.record.call.MuteDirection
 	return loop.PortOptions{
-		Tag: string(l.id), Held: l.want.held,
+		Tag: string(l.id), Held: l.want.held, Echo: echo,
 		Muted: mute == "in" || mute == "both", Deaf: mute == "out" || mute == "both",
 	}
 }

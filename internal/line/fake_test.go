@@ -181,6 +181,12 @@ func (s *fakeSession) Close() {
 	s.closes++
 }
 
+func (s *fakeSession) SendDigits(digits string, each, gap time.Duration) (<-chan struct{}, error) {
+	done := make(chan struct{})
+	time.AfterFunc(time.Duration(len(digits))*(each+gap), func() { close(done) })
+	return done, nil
+}
+
 func (s *fakeSession) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

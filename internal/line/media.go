@@ -29,6 +29,7 @@ type Session interface {
 	Apply(m sdp.Media) error
 	Stats() loop.Stats
 	Close()
+	SendDigits(digits string, each, gap time.Duration) (done <-chan struct{}, err error)
 	// Handle is what a room takes.
 	Handle() *loop.Session
 }

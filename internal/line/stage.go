@@ -66,13 +66,7 @@ func (l *stage) SendDigits(ctx context.Context, o *action.Sending) error {
 }
 
 func (l *Line) sendDigits(ctx context.Context, digits string, each, gap time.Duration) error {
-	s, ok := l.session.(interface {
-		SendDigits(digits string, each, gap time.Duration) (<-chan struct{}, error)
-	})
-	if !ok {
-		return fault.New(fault.Conflict, "DIGITS_UNAVAILABLE", "this call cannot send digits")
-	}
-	done, err := s.SendDigits(digits, each, gap)
+	done, err := l.session.SendDigits(digits, each, gap)
 	if err != nil {
 		return err
 	}
