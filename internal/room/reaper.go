@@ -62,6 +62,7 @@ func (h *Host) stop() {
 	close(h.quit)
 	h.end()
 	h.wg.Wait()
+	h.desk.Wait()
 	h.deck.Close()
 }
 

@@ -15,6 +15,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/prompt"
 	"parley/internal/recording/deck"
+	"parley/internal/room/announce"
 	"parley/internal/room/gate"
 	"parley/internal/store"
 	"parley/internal/wire"
@@ -60,6 +61,7 @@ type Host struct {
 	stopping bool
 
 	gates     gate.Gates
+	desk      *announce.Desk
 	seated    atomic.Int64
 	deletions sync.Mutex // of recordings, one at a time: each is told once
 }
@@ -70,6 +72,7 @@ func New(o Options) *Host {
 	o.complete()
 	h := &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}}
 	h.ctx, h.end = context.WithCancel(context.Background())
+	h.desk = announce.New(h.ctx, speaker{h})
 	h.deck = deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Limits.FinishDeadline, Log: o.Log})
 	return h
 }
