@@ -27,7 +27,7 @@ type Library struct {
 	turn chan struct{} // holds one, for whoever renders
 }
 
-// Options say where recordings live. Of Capture only MinFree, GiveUp and Ring count.
+// Options say where recordings live. Of Capture only MinFree, GiveUp, Ring and Key count.
 type Options struct {
 	Dir     string // of captures
 	Blobs   blob.Store
@@ -45,12 +45,12 @@ func New(o Options) *Library { return &Library{o: o, turn: make(chan struct{}, 1
 
 // Start begins a capture, which refuses as capture.Start does. o.Dir and what Options.Capture sets are filled in.
 func (l *Library) Start(o capture.Options) (*capture.Capture, error) {
-	o.Dir, o.MinFree, o.GiveUp, o.Ring = l.o.Dir, l.o.Capture.MinFree, l.o.Capture.GiveUp, l.o.Capture.Ring
+	o.Dir, o.MinFree, o.GiveUp, o.Ring, o.Key = l.o.Dir, l.o.Capture.MinFree, l.o.Capture.GiveUp, l.o.Capture.Ring, l.o.Capture.Key
 	return capture.Start(o)
 }
 
 // Recover ends what a crash left open and returns the captures of which nobody said Settle; see capture.Recover.
-func (l *Library) Recover() ([]capture.Result, error) { return capture.Recover(l.o.Dir) }
+func (l *Library) Recover() ([]capture.Result, error) { return capture.Recover(l.o.Dir, l.o.Capture.Key) }
 
 // Settle notes that the end of a recording is told.
 func (l *Library) Settle(id string) error { return capture.Settle(l.o.Dir, id) }
@@ -85,7 +85,7 @@ func (l *Library) open(id string) (*render.Recording, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
-	return render.Open(capture.Path(l.o.Dir, id), id)
+	return render.Open(capture.Path(l.o.Dir, id), id, l.o.Capture.Key)
 }
 
 func checkID(id string) error {

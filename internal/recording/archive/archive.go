@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Dir     string          // of captures; made when it is not there, nobody else may write below it
 	Blobs   blob.Store      // of renditions
-	Capture capture.Options // MinFree, GiveUp and Ring count
+	Capture capture.Options // MinFree, GiveUp, Ring and Key count
 }
 
 // Archive is the recordings of a node. Its methods may be called from any goroutine. Ids that are no UUIDs are unknown.

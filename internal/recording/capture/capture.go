@@ -17,6 +17,7 @@ type Options struct {
 	ID      string          // of the recording, a UUID
 	Meta    json.RawMessage // kept with it as it is, for whoever finds it after a crash; up to 64 KiB
 	Limit   time.Duration   // of the room's clock; 0 and more than 24 hours mean 24 hours
+	Key     []byte          // to encrypt what is kept, of at least 32 bytes; nil: it is kept open
 	MinFree int64           // bytes that must be free on the disk to start; it stops when half of them are left. 0 means 128 MiB.
 	GiveUp  time.Duration   // how long a disk may refuse before the capture ends; 0 means 5 s
 	Ring    int             // samples that wait for the disk; 0 means a second of ten speakers at 48 kHz
@@ -103,7 +104,7 @@ func Start(o Options) (*Capture, error) {
 	c.ring = newRing(o.Ring)
 	c.limit = uint64(o.Limit / (20 * time.Millisecond) * page.Tick)
 	c.lanes.Store(&map[string]uint16{})
-	c.book.head.Stream = page.StreamOf(o.ID)
+	c.book.head.Stream = page.StreamOf(o.ID, o.Key)
 	c.book.mark(0, 0, page.Mark{Type: page.Begin, At: time.Now().UTC(), ID: o.ID, Meta: o.Meta})
 	if err := f.appendSync(c.book.pages); err != nil {
 		f.discard()

@@ -51,7 +51,7 @@ func pages(t *testing.T, path string) (list []page.Page, marks []page.Mark) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := page.NewReader(bytes.NewReader(b), page.StreamOf(id))
+	r := page.NewReader(bytes.NewReader(b), page.StreamOf(id, nil))
 	for {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -224,7 +224,7 @@ func TestRecover(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		// While it runs, nobody else ends it.
-		if list, err := Recover(dir); err != nil || len(list) != 0 {
+		if list, err := Recover(dir, nil); err != nil || len(list) != 0 {
 			t.Fatalf("%v %+v", err, list)
 		}
 		var err error
@@ -242,7 +242,7 @@ func TestRecover(t *testing.T) {
 		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		list, err := Recover(dir)
+		list, err := Recover(dir, nil)
 		if err != nil || len(list) != 1 || list[0].Reason != Interrupted || list[0].ID != id {
 			t.Fatalf("cut at %d: %v %+v", cut, err, list)
 		}
@@ -253,7 +253,7 @@ func TestRecover(t *testing.T) {
 			t.Fatalf("meta %s", list[0].Meta)
 		}
 		size := stat(t, path)
-		again, err := Recover(dir)
+		again, err := Recover(dir, nil)
 		if err != nil || len(again) != 1 || again[0].Kept != list[0].Kept || again[0].Reason != Interrupted || stat(t, path) != size {
 			t.Fatalf("cut at %d: again %v %+v, before %+v", cut, err, again, list)
 		}
@@ -262,7 +262,7 @@ func TestRecover(t *testing.T) {
 	if err := Settle(dir, id); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := Recover(dir); err != nil || len(list) != 0 {
+	if list, err := Recover(dir, nil); err != nil || len(list) != 0 {
 		t.Fatalf("%v %+v", err, list)
 	}
 	if err := Remove(dir, id); err != nil {
@@ -302,7 +302,7 @@ func TestStartRefuses(t *testing.T) {
 			t.Errorf("%+v: %v", c.o, err)
 		}
 	}
-	if list, err := Recover(filepath.Join(dir, "none")); err != nil || list != nil {
+	if list, err := Recover(filepath.Join(dir, "none"), nil); err != nil || list != nil {
 		t.Error(list, err)
 	}
 }
@@ -362,7 +362,7 @@ func TestDiskFull(t *testing.T) {
 	if stored < 50_000 {
 		t.Fatalf("%d samples are stored", stored)
 	}
-	if list, err := Recover(dir); err != nil || len(list) != 1 || list[0].Reason != DiskFull {
+	if list, err := Recover(dir, nil); err != nil || len(list) != 1 || list[0].Reason != DiskFull {
 		t.Fatalf("%v %+v", err, list)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // crash as Interrupted. It is called at start, reads only the ends of the files, leaves captures alone that are running, and may be
 // repeated: who dies between Recover and Settle finds the same again. Captures that cannot be ended are named in err; the others are returned
 // all the same.
-func Recover(dir string) (unsettled []Result, err error) {
+func Recover(dir string, key []byte) (unsettled []Result, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -27,7 +27,7 @@ func Recover(dir string) (unsettled []Result, err error) {
 		if !e.IsDir() {
 			continue
 		}
-		r, found, e := recoverOne(filepath.Join(dir, e.Name()), e.Name())
+		r, found, e := recoverOne(filepath.Join(dir, e.Name()), e.Name(), key)
 		if e != nil {
 			err = errors.Join(err, e)
 		} else if found {
@@ -64,7 +64,7 @@ func Remove(dir, id string) error {
 func Path(dir, id string) string { return filepath.Join(dir, id, pagesName) }
 
 // recoverOne reports false when there is nothing to tell of the capture.
-func recoverOne(dir, id string) (r Result, found bool, err error) {
+func recoverOne(dir, id string, key []byte) (r Result, found bool, err error) {
 	if _, err := os.Stat(filepath.Join(dir, settledName)); err == nil {
 		return r, false, nil
 	}
@@ -80,7 +80,7 @@ func recoverOne(dir, id string) (r Result, found bool, err error) {
 	if lock(f) != nil {
 		return r, false, nil // it is running
 	}
-	t, err := mend(&file{f: f, dir: dir, name: name, fd: int(f.Fd())}, id)
+	t, err := mend(&file{f: f, dir: dir, name: name, fd: int(f.Fd())}, page.StreamOf(id, key))
 	if err != nil {
 		return r, false, fmt.Errorf("recover capture %s: %w", id, err)
 	}
@@ -89,7 +89,7 @@ func recoverOne(dir, id string) (r Result, found bool, err error) {
 		all, kept := t.Life.Length(max(t.Clock, t.EndedAt))
 		r.Length, r.Kept = span(all), span(kept)
 	}
-	r.Meta = metaOf(f, id)
+	r.Meta = metaOf(f, page.StreamOf(id, key))
 	return r, true, nil
 }
 
@@ -105,19 +105,19 @@ func sweep(dir string) error {
 }
 
 // mend cuts off a torn tail and marks the end, unless there is one.
-func mend(f *file, id string) (page.Tail, error) {
+func mend(f *file, stream page.Stream) (page.Tail, error) {
 	info, err := f.f.Stat()
 	if err != nil {
 		return page.Tail{}, err
 	}
-	t, err := page.ReadTail(f.f, info.Size(), page.StreamOf(id))
+	t, err := page.ReadTail(f.f, info.Size(), stream)
 	if err != nil || t.Ended {
 		return t, err
 	}
 	f.size = t.Size
 	f.release()
 	t.Ended, t.Reason, t.EndedAt = true, Interrupted, t.Clock
-	head := page.Head{Stream: page.StreamOf(id), Clock: t.Clock, Number: t.Number}
+	head := page.Head{Stream: stream, Clock: t.Clock, Number: t.Number}
 	var b []byte
 	if t.Begun {
 		b = page.AppendBeat(b, head, t.Life)
@@ -131,11 +131,11 @@ func mend(f *file, id string) (page.Tail, error) {
 }
 
 // metaOf reads what Start was given, nil when that page is damaged.
-func metaOf(f *os.File, id string) []byte {
+func metaOf(f *os.File, stream page.Stream) []byte {
 	if _, err := f.Seek(0, 0); err != nil {
 		return nil
 	}
-	p, err := page.NewReader(f, page.StreamOf(id)).Next()
+	p, err := page.NewReader(f, stream).Next()
 	if err != nil || p.Kind != page.Marks {
 		return nil
 	}

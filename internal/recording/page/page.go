@@ -1,7 +1,6 @@
 package page
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -31,6 +30,7 @@ const (
 
 	maxPayload = 1 << 20
 	maxSamples = 1 << 16
+	maxMark    = maxPayload - 64 // leaves room for encryption
 	// Max is the largest page in bytes.
 	Max = headLen + maxPayload
 )
@@ -48,7 +48,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Head is what every page says of itself.
 type Head struct {
 	Kind   Kind
-	Stream uint64 // of StreamOf: pages of another capture are no pages of this one
+	Stream Stream // pages of another capture are no pages of this one
 	Clock  uint64 // of the first sample, or when it happened, on the room's clock
 	Number uint32 // counts the pages of a capture from 0 on
 	Lane   uint16
@@ -71,12 +71,6 @@ func (h Head) End() uint64 {
 		return h.Clock
 	}
 	return h.Clock + uint64(h.Count)*Clock/uint64(h.Rate)
-}
-
-// StreamOf returns the mark of a capture's pages.
-func StreamOf(id string) uint64 {
-	sum := sha256.Sum256([]byte(id))
-	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // AppendAudio appends a page of up to 65,536 samples to dst. They are packed without loss, and stored as they are where that is shorter.
@@ -103,8 +97,8 @@ func AppendMark(dst []byte, h Head, m Mark) ([]byte, error) {
 	if err != nil {
 		return dst, fmt.Errorf("write mark %s: %w", m.Type, err)
 	}
-	if len(data) > maxPayload {
-		return dst, fault.New(fault.Invalid, "RECORDING_MARK_TOO_LONG", "mark %s has %d bytes: a page holds %d", m.Type, len(data), maxPayload)
+	if len(data) > maxMark {
+		return dst, fault.New(fault.Invalid, "RECORDING_MARK_TOO_LONG", "mark %s has %d bytes: a page holds %d", m.Type, len(data), maxMark)
 	}
 	h.Kind, h.Count, h.Rate = Marks, 0, 0
 	start := len(dst)
@@ -136,13 +130,18 @@ func seal(dst []byte, start int, h Head, coding uint8) []byte {
 	copy(b, magic)
 	b[4], b[5], b[6], b[7] = version, byte(h.Kind), coding, 0
 	le := binary.LittleEndian
-	le.PutUint64(b[8:], h.Stream)
+	le.PutUint64(b[8:], h.Stream.mark)
 	le.PutUint64(b[16:], h.Clock)
 	le.PutUint32(b[24:], h.Number)
 	le.PutUint16(b[28:], h.Lane)
 	le.PutUint16(b[30:], 0)
 	le.PutUint32(b[32:], uint32(h.Rate))
 	le.PutUint32(b[36:], uint32(h.Count))
+	if h.Stream.secret != nil && h.Kind != Beat {
+		b[7] = sealed
+		dst = h.Stream.hide(dst, start, start+headLen)
+		b = dst[start:]
+	}
 	le.PutUint32(b[40:], uint32(len(b)-headLen))
 	le.PutUint32(b[44:], checksum(b))
 	return dst
@@ -166,9 +165,9 @@ func need(b []byte) int {
 }
 
 // open returns the page that b is, false when it is damaged or of another stream.
-func open(b []byte, stream uint64) (Page, bool) {
+func open(b []byte, stream Stream) (Page, bool) {
 	le := binary.LittleEndian
-	if le.Uint32(b[44:]) != checksum(b) || le.Uint64(b[8:]) != stream {
+	if le.Uint32(b[44:]) != checksum(b) || le.Uint64(b[8:]) != stream.mark {
 		return Page{}, false
 	}
 	p := Page{Size: len(b), coding: b[6], payload: b[headLen:]}

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-const stream = 0x1234
+var stream = StreamOf("0x1234", nil)
 
 func voice(n int, seed uint64) []int16 {
 	r := rand.New(rand.NewPCG(seed, 1))

@@ -19,7 +19,7 @@ type Damage struct {
 // Reader reads the pages of one capture in their order, and skips whatever is no whole page of it.
 type Reader struct {
 	src     io.Reader
-	stream  uint64
+	stream  Stream
 	buf     []byte
 	at, end int   // of what is unread in buf
 	base    int64 // offset of buf in the file
@@ -33,11 +33,12 @@ type Reader struct {
 const readAhead = 1 << 18
 
 // NewReader reads the pages of the stream.
-func NewReader(src io.Reader, stream uint64) *Reader {
+func NewReader(src io.Reader, stream Stream) *Reader {
 	return &Reader{src: src, stream: stream, buf: make([]byte, readAhead)}
 }
 
-// Next returns the next whole page, io.EOF at the end. Any other error is the source's.
+// Next returns the next whole page, io.EOF at the end. It refuses pages whose key it has not with RECORDING_KEY_MISSING and
+// RECORDING_KEY_WRONG. Any other error is the source's.
 func (r *Reader) Next() (Page, error) {
 	for {
 		if err := r.more(headLen); err != nil {
@@ -64,6 +65,12 @@ func (r *Reader) Next() (Page, error) {
 		if !ok {
 			r.seek()
 			continue
+		}
+		if r.buf[r.at+7] == sealed {
+			var err error
+			if p.payload, err = r.stream.reveal(r.buf[r.at:], p.payload); err != nil {
+				return Page{}, err
+			}
 		}
 		p.Offset = r.base + int64(r.at)
 		r.damaged(p)

@@ -19,7 +19,7 @@ type Tail struct {
 }
 
 // ReadTail finds the end of a capture of size bytes without reading all of it. What follows the last whole page is not part of it.
-func ReadTail(src io.ReaderAt, size int64, stream uint64) (Tail, error) {
+func ReadTail(src io.ReaderAt, size int64, stream Stream) (Tail, error) {
 	for window := int64(4 * Max); ; window *= 8 {
 		from := max(size-window, 0)
 		t, sure, err := readTail(src, from, size, stream)
@@ -30,7 +30,7 @@ func ReadTail(src io.ReaderAt, size int64, stream uint64) (Tail, error) {
 }
 
 // readTail reads from an offset on; sure says that it saw all that the tail depends on: a beat, which says what was before it.
-func readTail(src io.ReaderAt, from, size int64, stream uint64) (t Tail, sure bool, err error) {
+func readTail(src io.ReaderAt, from, size int64, stream Stream) (t Tail, sure bool, err error) {
 	r := NewReader(io.NewSectionReader(src, from, size-from), stream)
 	for {
 		p, err := r.Next()

@@ -16,6 +16,7 @@ import (
 // Recording is an opened capture. Its methods may be called from several goroutines.
 type Recording struct {
 	id      string
+	stream  page.Stream
 	file    *os.File
 	size    int64
 	pages   int
@@ -51,8 +52,9 @@ type span struct {
 const lowestRate = 8000
 
 // Open reads a capture once and finds out what is in it: pages that are damaged or not its own are left out. The capture may be running;
-// then it is taken as far as it had come. It refuses with RECORDING_CAPTURE_MISSING.
-func Open(path, id string) (*Recording, error) {
+// then it is taken as far as it had come. key is what it may be encrypted with. It refuses with RECORDING_CAPTURE_MISSING,
+// RECORDING_KEY_MISSING and RECORDING_KEY_WRONG.
+func Open(path, id string, key []byte) (*Recording, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "RECORDING_CAPTURE_MISSING", "recording %s has no capture here: was it deleted?", id)
@@ -62,7 +64,7 @@ func Open(path, id string) (*Recording, error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		r := &Recording{id: id, file: f, size: info.Size(), rate: lowestRate}
+		r := &Recording{id: id, stream: page.StreamOf(id, key), file: f, size: info.Size(), rate: lowestRate}
 		if err = r.index(); err == nil {
 			return r, nil
 		}
@@ -87,7 +89,7 @@ func (r *Recording) read(also io.Writer) *page.Reader {
 	if also != nil {
 		src = io.TeeReader(src, also)
 	}
-	return page.NewReader(src, page.StreamOf(r.id))
+	return page.NewReader(src, r.stream)
 }
 
 func (r *Recording) index() error {

@@ -89,7 +89,7 @@ func (r *Recording) encoder(w io.Writer, format string, channels int) (encoder, 
 	case WAV:
 		return newWAV(w, r.rate, channels, samples)
 	case Ogg:
-		return newOgg(w, r.rate, channels, uint32(page.StreamOf(r.id)))
+		return newOgg(w, r.rate, channels, uint32(r.stream.Mark()))
 	}
 	return nil, fault.New(fault.Invalid, "RENDITION_FORMAT_UNKNOWN", "no rendition has the format %q: use wav or ogg", format)
 }

@@ -133,7 +133,7 @@ func (s *stage) stop() *render.Recording {
 }
 
 func (s *stage) open() *render.Recording {
-	r, err := render.Open(capture.Path(s.dir, id), id)
+	r, err := render.Open(capture.Path(s.dir, id), id, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func TestRefusals(t *testing.T) {
 		if got, _ := samples(t, r, render.Rendition{Kind: render.Mix}); len(got) != 3*160 {
 			t.Errorf("an empty room gave %d samples", len(got))
 		}
-		_, err := render.Open(s.dir+"/none", "none")
+		_, err := render.Open(s.dir+"/none", "none", nil)
 		if fault.ReasonOf(err) != "RECORDING_CAPTURE_MISSING" {
 			t.Error(err)
 		}

@@ -20,7 +20,7 @@ func meeting(b testing.TB, rate, talking int, length time.Duration) *Recording {
 	b.Helper()
 	const lanes = 10
 	rng := rand.New(rand.NewPCG(1, 1))
-	head := page.Head{Stream: page.StreamOf("m")}
+	head := page.Head{Stream: page.StreamOf("m", nil)}
 	next := func(clock uint64) page.Head {
 		h := head
 		h.Clock = clock
@@ -45,7 +45,7 @@ func meeting(b testing.TB, rate, talking int, length time.Duration) *Recording {
 	if err := os.WriteFile(path, out, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	r, err := Open(path, "m")
+	r, err := Open(path, "m", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func BenchmarkRender(b *testing.B) {
 			r := meeting(b, c.rate, c.talking, length)
 			before := processor(b)
 			for b.Loop() {
-				again, err := Open(r.file.Name(), "m")
+				again, err := Open(r.file.Name(), "m", nil)
 				if err != nil {
 					b.Fatal(err)
 				}
