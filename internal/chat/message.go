@@ -3,6 +3,7 @@ package chat
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"parley/internal/conference"
@@ -71,3 +72,18 @@ func (m *Message) Resource() Resource {
 
 // Data returns the resource as JSON, for the log.
 func (m *Message) Data() (json.RawMessage, error) { return json.Marshal(m.Resource()) }
+
+// Line returns the message as phones show it: who wrote it, that it is for few, and the text.
+func (m *Message) Line() string {
+	who := m.Name
+	if who == "" && m.From != "" {
+		who = string(m.From)
+	}
+	if len(m.To) > 0 {
+		who = strings.TrimSpace(who + " (private)")
+	}
+	if who == "" {
+		return m.Text
+	}
+	return who + ": " + m.Text
+}

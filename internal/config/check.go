@@ -49,7 +49,24 @@ func (c *Config) Check() error {
 	if err := c.checkCallsOut(); err != nil {
 		return err
 	}
+	if err := c.checkChat(); err != nil {
+		return err
+	}
 	return c.checkFigures()
+}
+
+func (c *Config) checkChat() error {
+	if n := c.Chat.Text; n < 1 || n > 65536 {
+		return invalid("chat.text", strconv.Itoa(n), "want 1 to 65536")
+	}
+	for key, n := range map[string]int{
+		"chat.per_sender": c.Chat.PerSender, "chat.per_conference": c.Chat.PerConference, "api.media_streams_per_key": c.API.MediaStreamsPerKey,
+	} {
+		if n < 1 || n > 100_000 {
+			return invalid(key, strconv.Itoa(n), "want 1 to 100000")
+		}
+	}
+	return nil
 }
 
 func (c *Config) checkWebhooks() error {

@@ -23,6 +23,7 @@ type Config struct {
 
 	API       API
 	Room      Room
+	Chat      Chat
 	Recording Recording
 	Prompts   Prompts
 	S3        S3
@@ -36,11 +37,12 @@ type Config struct {
 
 // API settings.
 type API struct {
-	TimeoutCompat bool          `key:"api.timeout_compat" doc:"take conference timeouts of 1-59 s as 24 h, as VoIPBIN does, instead of refusing them"`
-	RateAddress   float64       `key:"api.rate_per_address" doc:"requests per second of one client address; 0: no limit"`
-	RateCustomer  float64       `key:"api.rate_per_customer" doc:"requests per second of one customer; 0: no limit"`
-	Timeout       time.Duration `key:"api.timeout" doc:"longest time to read a request"`
-	StreamsPerKey int           `key:"api.streams_per_key" doc:"most WebSockets and event streams at once of one access key"`
+	TimeoutCompat      bool          `key:"api.timeout_compat" doc:"take conference timeouts of 1-59 s as 24 h, as VoIPBIN does, instead of refusing them"`
+	RateAddress        float64       `key:"api.rate_per_address" doc:"requests per second of one client address; 0: no limit"`
+	RateCustomer       float64       `key:"api.rate_per_customer" doc:"requests per second of one customer; 0: no limit"`
+	Timeout            time.Duration `key:"api.timeout" doc:"longest time to read a request"`
+	StreamsPerKey      int           `key:"api.streams_per_key" doc:"most WebSockets and event streams at once of one access key"`
+	MediaStreamsPerKey int           `key:"api.media_streams_per_key" doc:"most streams of sound at once of one access key"`
 }
 
 // Webhooks settings.
@@ -62,6 +64,13 @@ type Room struct {
 	HealthInterval  time.Duration `key:"room.health_interval" doc:"time between health checks of participants"`
 	MediaTimeout    time.Duration `key:"room.media_timeout" doc:"silence on the wire that a health check counts as a failure"`
 	HealthRetries   int           `key:"room.health_retries" doc:"failed health checks that are forgiven"`
+}
+
+// Chat settings: the messages of conferences.
+type Chat struct {
+	Text          int `key:"chat.text" doc:"most characters of one message"`
+	PerSender     int `key:"chat.per_sender" doc:"messages that one writer may write or edit in one conference in a minute"`
+	PerConference int `key:"chat.per_conference" doc:"the same for all writers of a conference together"`
 }
 
 // Recording settings.
@@ -140,11 +149,12 @@ func Default() Config {
 		HTTP:       "127.0.0.1:8080",
 		SIP:        "127.0.0.1:5060",
 		MediaPorts: "20000-29999",
-		API:        API{Timeout: 30 * time.Second, StreamsPerKey: 100},
+		API:        API{Timeout: 30 * time.Second, StreamsPerKey: 100, MediaStreamsPerKey: 20},
 		Room: Room{
 			MaxParticipants: 2000, MaxAge: 24 * time.Hour, LeavingDeadline: 5 * time.Second,
 			HealthInterval: 5 * time.Second, MediaTimeout: 5 * time.Second, HealthRetries: 2,
 		},
+		Chat:      Chat{Text: 4096, PerSender: 60, PerConference: 600},
 		Recording: Recording{MinFree: 128, GiveUp: 5 * time.Second, FinishDeadline: 30 * time.Minute},
 		Prompts:   Prompts{Language: "en-US", MaxSize: 20, Longest: 30 * time.Minute, Timeout: 15 * time.Second, Kept: 512},
 		Session:   Session{Expires: 30 * time.Minute, MinExpires: 90 * time.Second, NonceLife: 5 * time.Minute, Realm: "parley"},

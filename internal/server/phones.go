@@ -98,6 +98,7 @@ func (p *parts) samples() []sample {
 		}
 	}
 	out = append(out, p.webhookSamples()...)
+	out = append(out, p.guestSamples()...)
 	out = append(out, p.recordingSamples()...)
 	answers, inFlight, panics := p.door.Stats()
 	out = append(out, gauge("api_requests_in_flight", "API requests under way.", float64(inFlight)), counter("api_panics_total", "API requests that failed by a fault of ours.", panics))

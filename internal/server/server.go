@@ -19,6 +19,8 @@ import (
 
 	"parley/internal/api"
 	"parley/internal/api/feed"
+	"parley/internal/api/stream"
+	"parley/internal/chat"
 	"parley/internal/conference"
 	"parley/internal/config"
 	"parley/internal/line"
@@ -52,6 +54,8 @@ type parts struct {
 	registrar  *registrar.Registrar
 	webhooks   *webhook.Dispatcher
 	feed       *feed.Feed
+	chat       *chat.Chat
+	streams    *stream.Streams
 	door       *api.Door
 	health     health
 }
@@ -128,6 +132,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 			FinishDeadline: p.c.Recording.FinishDeadline, MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
 		},
 	})
+	p.openChat()
 	p.openCalls()
 	if err := p.openPhones(); err != nil {
 		return "", err
@@ -135,7 +140,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	p.door, err = api.New(api.Options{
 		Store: p.store, Rooms: p.rooms, Lines: p.lines, Recordings: p.recordings, Tapes: p.desk, Flows: p.flows, Log: p.log, Realm: p.c.Session.Realm,
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
-		More: p.openReaders(),
+		More: append(p.openReaders(), p.openGuests()...),
 	})
 	p.health.checks = []check{{"store", p.store.Ping}, {"media", func(context.Context) error { return p.engine.Admit() }}}
 	return made, err
@@ -207,7 +212,8 @@ func (p *parts) start(run *stack, web, admin net.Listener) {
 		run.start("admin", p.web(admin, ops))
 	}
 	run.start("http", p.web(web, mux))
-	run.start("feed", p.feed.Run) // above http, which waits for streams to end
+	run.start("media streams", p.streams.Run) // above http and rooms, which they listen to
+	run.start("feed", p.feed.Run)             // above http, which waits for streams to end
 }
 
 // web returns a part that serves HTTP until its context ends, then lets requests finish.

@@ -21,6 +21,9 @@ type Options struct {
 	PerKey   int           // most streams at once of one access key; 0: 100
 	Beat     time.Duration // time between signs of life; 0: 10 s, as in the original
 	Patience time.Duration // longest time that a client may take nothing, or say nothing; 0: 60 s
+
+	// Say posts the message in a frame of type message and returns the frame that answers it. nil: such frames are ignored.
+	Say func(ctx context.Context, customer string, frame []byte) []byte
 }
 
 // Feed serves the streams.

@@ -201,6 +201,12 @@ func (s *socket) read(ctx context.Context) {
 		if json.Unmarshal(text, &o) != nil {
 			continue
 		}
+		if o.Type == "message" && s.f.o.Say != nil {
+			if _, err := s.pipe.Write(frameOf(s.f.o.Say(ctx, s.customer, text))); err != nil {
+				return
+			}
+			continue
+		}
 		if reason := s.obey(ctx, &o); reason != "" {
 			_ = s.c.Close(websocket.StatusPolicyViolation, reason)
 			return
