@@ -42,8 +42,9 @@ type Desk struct {
 	stage Stage
 	done  sync.WaitGroup
 
-	mu     sync.Mutex // guards queues and what is in them
+	mu     sync.Mutex // guards what follows
 	queues map[target]*queue
+	over   bool // nothing is added any more
 }
 
 type target struct{ conference, participant string }
@@ -60,7 +61,8 @@ func New(ctx context.Context, s Stage) *Desk {
 
 // Wait returns when all goroutines have ended. Call it after ctx has ended.
 func (d *Desk) Wait() {
-	d.mu.Lock() // whoever adds from now on sees that
+	d.mu.Lock()
+	d.over = true
 	d.mu.Unlock()
 	d.done.Wait()
 }
@@ -70,7 +72,7 @@ func (d *Desk) Add(a announcement.Announcement) error {
 	to := target{a.ConferenceID, a.ConferencecallID}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ctx.Err() != nil {
+	if d.over || d.ctx.Err() != nil {
 		return fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
 	}
 	q := d.queues[to]
