@@ -19,6 +19,7 @@ import (
 type Booth interface {
 	Enter(s *loop.Session, o loop.PortOptions) (room.Port, error)
 	Play(o loop.PlayOptions) (Playing, error)
+	Pour(s mixer.Sound) (Playing, error)
 	Tap(t mixer.Tap) (remove func())
 	Facts() <-chan loop.Fact
 	Close()
@@ -54,7 +55,7 @@ func (l *Line) sit() error {
 		return err
 	}
 	l.booth = &booth{b, port}
-	l.retape()
+	l.moved()
 	l.helpers.Go(func() { l.keys.listen(b.Facts()) })
 	return nil
 }
@@ -74,7 +75,7 @@ func (l *Line) closeBooth() {
 	}
 	b := l.booth
 	l.booth = nil
-	l.retape()
+	l.moved()
 	b.port.Leave()
 	b.Close()
 }

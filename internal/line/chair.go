@@ -180,7 +180,7 @@ func (c *chair) enter(ctx context.Context) error {
 	if closed(c.seat.Done()) {
 		return nil
 	}
-	l.retape()
+	l.moved()
 	l.record.conference = c.place.Conference
 	seat := call.Seat{At: time.Now(), ConferenceID: c.place.Conference, ConferencecallID: c.place.Participant}
 	if err := l.answer(ctx, seat); err != nil {
@@ -208,7 +208,7 @@ func (c *chair) stand(ctx context.Context) {
 	}
 	_ = c.l.ask(ctx, func() {
 		if c.l.chair.CompareAndSwap(c, nil) {
-			c.l.retape()
+			c.l.moved()
 			c.l.note(ctx, call.Seat{At: time.Now()})
 		}
 	})

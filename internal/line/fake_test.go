@@ -126,6 +126,7 @@ type fakeMedia struct {
 	next     uint16
 	sessions []*fakeSession
 	booths   []*fakeBooth
+	poured   []mixer.Sound
 	mixers   map[string]*fakeMixer // by tag
 	options  map[string]loop.PortOptions
 }
@@ -230,7 +231,15 @@ func (b *fakeBooth) Play(o loop.PlayOptions) (line.Playing, error) {
 	return p, nil
 }
 
+func (b *fakeBooth) Pour(s mixer.Sound) (line.Playing, error) {
+	b.media.mu.Lock()
+	defer b.media.mu.Unlock()
+	b.media.poured = append(b.media.poured, s)
+	return &fakePlaying{done: make(chan struct{}), sound: s}, nil
+}
+
 type fakePlaying struct {
+	sound mixer.Sound
 	once  sync.Once
 	timer *time.Timer
 	done  chan struct{}
@@ -241,6 +250,9 @@ func (p *fakePlaying) Done() <-chan struct{} { return p.done }
 func (p *fakePlaying) Stop() {
 	if p.timer != nil {
 		p.timer.Stop()
+	}
+	if p.sound != nil {
+		p.sound.Stop()
 	}
 	p.once.Do(func() { close(p.done) })
 }

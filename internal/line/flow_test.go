@@ -14,9 +14,11 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/conference"
+	"parley/internal/fault"
 	"parley/internal/flow"
 	"parley/internal/line"
 	"parley/internal/line/script"
+	"parley/internal/mixer"
 	"parley/internal/prompt"
 	"parley/internal/room"
 	"parley/internal/store"
@@ -285,4 +287,45 @@ func TestPIN(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestVisitorFollows has a visitor of a call hear it in its booth and in its conference, and be told of its end.
+func TestVisitorFollows(t *testing.T) {
+	perform(t, open, func(b *theatre) {
+		const hash = "0123456789ab"
+		c := b.conference(conference.Settings{})
+		b.flow(`[{"type":"answer"},{"type":"sleep","option":{"duration":5000}},{"type":"conference_join","option":{"conference_id":"`+string(c.ID)+`"}}]`, hash)
+		p := newPhone()
+		b.run(b.ctx, b.accept(p, b.invite("direct."+hash, offer("sendrecv", "PCMU"))))
+		time.Sleep(time.Second)
+		id := string(b.call().ID)
+		inlet, err := mixer.NewInlet(8000, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tags []string
+		tap := func(tag string) mixer.Tap {
+			tags = append(tags, tag)
+			return mixer.NewRing(tag)
+		}
+		life, detach, err := b.x.Attach(b.ctx, id, tap, inlet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if want := []string{id, string(b.participant().ID)}; !slices.Equal(tags, want) {
+			t.Errorf("heard %q, want %q", tags, want)
+		}
+		if inlet.Ended() {
+			t.Error("the sound has ended with the move")
+		}
+		p.end("remote", 0)
+		b.runs.Wait()
+		if fault.ReasonOf(context.Cause(life)) != "CALL_ENDED" {
+			t.Errorf("life ended by %v", context.Cause(life))
+		}
+		detach()
+		_, _, err = b.x.Attach(b.ctx, id, tap, nil)
+		wantReason(t, err, "CALL_ALREADY_HANGUP")
+	})
 }

@@ -62,6 +62,7 @@ type owned struct {
 	told      leg // what its seat knows of that
 	connected bool
 	overlay   overlay
+	visitors  []*visitor
 	tape      *calls.Recording // that runs, nil for none
 	life      context.Context  // of the show and of what is played
 	timer     *time.Timer
@@ -128,6 +129,7 @@ func (l *Line) Run(ctx context.Context) error {
 	close(l.over)
 	l.tellFar(e)
 	e.hangup.At, e.hangup.Quality = time.Now(), l.quality()
+	l.dismiss()
 	l.closeBooth()
 	l.close()
 	stop()

@@ -11,6 +11,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/loop"
+	"parley/internal/mixer"
 	"parley/internal/room"
 	"parley/internal/sdp"
 )
@@ -64,6 +65,15 @@ func (p *private) Enter(s *loop.Session, o loop.PortOptions) (room.Port, error) 
 	}
 	p.port = port
 	return port, nil
+}
+
+// Pour implements Booth.
+func (p *private) Pour(s mixer.Sound) (Playing, error) {
+	player, err := p.Room.Pour(s, p.port)
+	if err != nil {
+		return nil, err
+	}
+	return player, nil
 }
 
 // Play implements Booth.

@@ -74,7 +74,7 @@ func (l *Line) beginTape(ctx context.Context, o tape.Options) (*calls.Recording,
 		l.tape = r
 		l.keys.taped.Store(r)
 		l.note(l.life, call.Tape{At: time.Now(), RecordingID: r.ID()})
-		l.retape()
+		l.moved()
 		l.helpers.Go(func() { l.untape(r) })
 	})
 	if err != nil { // the call has ended meanwhile
@@ -108,8 +108,11 @@ func (l *Line) stopTape(ctx context.Context) error {
 	return err
 }
 
-// retape has the recording hear the call where it is now. The line's goroutine calls it after every move.
-func (l *Line) retape() {
+// moved has the recording and visitors follow the call to where it is now. The line's goroutine calls it after every move.
+func (l *Line) moved() {
+	for _, v := range l.visitors {
+		l.receive(v)
+	}
 	c := l.chair.Load()
 	switch {
 	case l.tape == nil:
