@@ -21,7 +21,7 @@ func (p *parts) openChat() {
 
 // openGuests makes the streams of sound and returns their routes and those of messages.
 func (p *parts) openGuests() []rest.Route {
-	p.streams = stream.New(stream.Options{Rooms: p.rooms, Log: p.log, PerKey: p.c.API.MediaStreamsPerKey})
+	p.streams = stream.New(stream.Options{Rooms: p.rooms, Calls: p.lines, Log: p.log, PerKey: p.c.API.MediaStreamsPerKey})
 	return append(p.streams.Routes(), apichat.New(p.chat).Routes()...)
 }
 
