@@ -29,6 +29,10 @@ var table = []Entry{
 	{"conferencecall_speech_stopped", first, "Conferencecall", "A participant stopped speaking, or was muted, held or gone.", fields{"status": "joined", "tm_joined": now}},
 	{"conferencecall_digit_received", first, "Conferencecall", "A participant pressed a key; digit says which.", fields{"status": "joined", "digit": "5", "tm_joined": now}},
 
+	{"conference_message_created", first, "Message", "Somebody wrote a message in a conference.", fields{"tm_update": nil}},
+	{"conference_message_updated", first, "Message", "A message was edited.", fields{"edited": true}},
+	{"conference_message_deleted", first, "Message", "A message was deleted; it has no text any more.", fields{"text": "", "tm_delete": now}},
+
 	{"recording_started", first, "Recording", "A recording has begun.", fields{"status": "recording", "tm_start": now}},
 	{"recording_paused", first, "Recording", "A recording is paused.", fields{"status": "recording", "paused": true, "pause_behavior": "skip", "tm_start": now}},
 	{"recording_resumed", first, "Recording", "A paused recording goes on.", fields{"status": "recording", "tm_start": now}},

@@ -67,7 +67,7 @@ func (x *session) run(life context.Context, detach func()) {
 	}
 	_ = x.c.CloseNow()
 	all.Wait()
-	log.Info("media stream closed", "why", why, "frames_sent", x.sent.Load(), "frames_lost", x.ring.Lost(), "samples_dropped", x.inlet.Dropped())
+	log.Info("media stream closed", "why", why, "sent", x.sent.Load(), "lost", x.ring.Lost(), "dropped", x.inlet.Dropped())
 }
 
 // farewell is how a stream is closed, 0 when there is nobody to tell.
