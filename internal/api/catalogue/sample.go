@@ -37,7 +37,9 @@ func (e *Entry) Sample(at time.Time) (store.Entry, error) {
 	if data == nil {
 		return store.Entry{}, fmt.Errorf("sample of %s: %s is no object", e.Type, e.About)
 	}
-	data["id"] = sampleID(strings.ToLower(e.About))
+	if _, ok := data["id"]; ok {
+		data["id"] = sampleID(strings.ToLower(e.About))
+	}
 	if _, ok := data["conference_id"]; ok {
 		data["conference_id"] = sampleID("conference")
 	}

@@ -56,6 +56,17 @@ var table = []Entry{
 	{"call_hangup", first, "Call", "A call has ended; hangup_reason and hangup_by say why.", fields{"status": "hangup", "hangup_by": "remote", "hangup_reason": "normal", "tm_hangup": now}},
 	{"call_deleted", first, "Call", "The record of a call was deleted.", fields{"status": "hangup", "hangup_by": "remote", "hangup_reason": "normal", "tm_delete": now}},
 
+	{"call_refused", first, "CallRefusal", "Calls out were refused by a rule; count says how many since the last of these events.", fields{"count": 1}},
+	{"groupcall_created", first, "Groupcall", "A call to several destinations was made.", fields{"status": "progressing"}},
+	{"groupcall_updated", first, "Groupcall", "A call to several destinations has come to its next one, or was answered.", fields{"status": "progressing"}},
+	{"groupcall_progressing", first, "Groupcall", "A call to several destinations is under way.", fields{"status": "progressing"}},
+	{"groupcall_hangup", first, "Groupcall", "A call to several destinations is over.", fields{"status": "hangup"}},
+	{"groupcall_deleted", first, "Groupcall", "The record of a call to several destinations was deleted.", fields{"status": "hangup", "tm_delete": now}},
+
+	{"trunk_created", first, "Trunk", "A trunk was made.", nil},
+	{"trunk_updated", first, "Trunk", "A trunk changed.", nil},
+	{"trunk_deleted", first, "Trunk", "A trunk was deleted.", fields{"tm_delete": now}},
+
 	{"flow_created", first, "Flow", "A flow was made.", nil},
 	{"flow_updated", first, "Flow", "A flow changed.", nil},
 	{"flow_deleted", first, "Flow", "A flow was deleted.", fields{"tm_delete": now}},

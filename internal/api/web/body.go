@@ -1,12 +1,14 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -25,10 +27,12 @@ func Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return body, nil
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, err
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(r.Context().Err(), context.DeadlineExceeded):
+		return nil, fault.New(fault.Invalid, "REQUEST_BODY_TIMEOUT", "the request body did not come in time; send it again")
 	case r.Context().Err() != nil:
 		return nil, fmt.Errorf("read body: %w", r.Context().Err())
 	}
-	return nil, invalidBody("the request body ended early or came too slowly; send it again")
+	return nil, invalidBody("the request body ended early; send it again")
 }
 
 // SentAsJSON reports whether the request says that its body is JSON. A page of another site cannot say so without asking first.

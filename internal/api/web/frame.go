@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"parley/internal/fault"
+	"parley/internal/wire"
 )
 
 // Frame goes around a mux: it gives each request its id, answers preflights, holds back clients that ask too often, turns panics into answers,
@@ -92,7 +93,7 @@ func (f *Frame) line(r *http.Request, x *exchange, rec *recorder, took time.Dura
 		level = slog.LevelError
 	}
 	attrs := []slog.Attr{
-		slog.String("method", r.Method), slog.String("path", Redact(r.URL)), slog.Int("status", rec.code()),
+		slog.String("method", r.Method), slog.String("path", shown(r.URL, x.route)), slog.Int("status", rec.code()),
 		slog.Int64("bytes", rec.bytes), slog.Duration("took", took), slog.String("address", r.RemoteAddr), slog.String("request_id", x.id),
 	}
 	if x.customer != "" {
@@ -106,6 +107,25 @@ func (f *Frame) line(r *http.Request, x *exchange, rec *recorder, took time.Dura
 	}
 	f.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
+
+// shown returns path and query for the log. Of a path that is no route's, anything may be a credential that slipped into it.
+func shown(u *url.URL, route string) string {
+	if route != "" {
+		return Redact(u)
+	}
+	parts := strings.Split(u.Path, "/")
+	for i, part := range parts {
+		if _, ok := wire.ParseUUID(part); !ok && len(part) >= secretLeast {
+			parts[i] = "redacted"
+		}
+	}
+	clean := *u
+	clean.Path = strings.Join(parts, "/")
+	return Redact(&clean)
+}
+
+// secretLeast is the length of the shortest access key.
+const secretLeast = 16
 
 // Redact returns path and query without the values of credentials. A query that cannot be read is left out.
 func Redact(u *url.URL) string {

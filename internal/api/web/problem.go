@@ -40,6 +40,7 @@ var exact = map[string]struct {
 	"VERSION_MISMATCH":         {http.StatusPreconditionFailed, "FAILED_PRECONDITION"},
 	"IDEMPOTENCY_KEY_REUSED":   {http.StatusUnprocessableEntity, "INVALID_ARGUMENT"},
 	"DISK_FULL":                {http.StatusInsufficientStorage, "RESOURCE_EXHAUSTED"},
+	"REQUEST_BODY_TIMEOUT":     {http.StatusRequestTimeout, "INVALID_ARGUMENT"},
 	"REQUEST_TOO_LARGE":        {http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT"},
 	"UNSUPPORTED_MEDIA_TYPE":   {http.StatusUnsupportedMediaType, "INVALID_ARGUMENT"},
 }
