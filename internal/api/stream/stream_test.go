@@ -434,7 +434,7 @@ func TestStalledWriter(t *testing.T) {
 		}
 		last = p
 	}
-	if s := w.streams.Stats(); s.Lost == 0 || s.Lost > 25 || s.Open != 1 || s.Sent < 51 {
+	if s := w.streams.Stats(); s.Lost == 0 || s.Lost > 25 || s.Open != 1 || s.Sent < 50 {
 		t.Errorf("%+v", s)
 	}
 	w.tick(200)
