@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"parley/internal/api/account"
+	"parley/internal/api/calls"
 	"parley/internal/api/flows"
 	"parley/internal/api/history"
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
-	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/room"
 	"parley/internal/store"
@@ -26,23 +26,19 @@ type Rooms interface {
 	Do(ctx context.Context, id conference.ID, c conference.Command, o room.DoOptions) (room.View, error)
 }
 
-// Lines is what the door asks of live calls; *line.Exchange is one.
-type Lines interface {
-	// Hangup ends the call, unless it has ended: fault.Conflict CALL_ALREADY_HANGUP.
-	Hangup(ctx context.Context, callID string) (call.Call, error)
-}
-
 // Options of a door. Store, Rooms, Lines are needed.
 type Options struct {
 	Store      store.Store
 	Rooms      Rooms
-	Lines      Lines
-	Recordings Recordings   // nil: there are none to be had
-	Tapes      Tapes        // of calls; nil: there are none
-	Flows      flows.Runs   // nil: flows are kept and not run
-	More       []rest.Route // routes of parts that the door does not know: webhooks, live streams
-	Log        *slog.Logger // nil: the default one
-	Realm      string       // of the digest authentication of extensions; "" is parley
+	Lines      calls.Lines
+	Exchange   calls.Exchange // nil: no calls are placed or controlled
+	Ways       calls.Ways     // out of this server; nil: there are none
+	Recordings Recordings     // nil: there are none to be had
+	Tapes      Tapes          // of calls; nil: there are none
+	Flows      flows.Runs     // nil: flows are kept and not run
+	More       []rest.Route   // routes of parts that the door does not know: webhooks, live streams
+	Log        *slog.Logger   // nil: the default one
+	Realm      string         // of the digest authentication of extensions; "" is parley
 
 	RateAddress  float64       // requests per second of one address, twice as many at once; 0: no limit. The original has 200.
 	RateCustomer float64       // requests per second of one customer, likewise. The original has 16.7.
@@ -74,7 +70,8 @@ func New(o Options) (*Door, error) {
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	accounts := account.New(o.Store, o.Realm)
 	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts(), history: history.New(o.Store)}
-	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.callRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), o.More)
+	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), o.More)
+	d.routes = append(d.routes, calls.Routes(calls.Options{Store: o.Store, Lines: o.Lines, Exchange: o.Exchange, Ways: o.Ways})...)
 	d.routes = append(d.routes, flows.New(o.Store, o.Flows).Routes()...)
 	guard := rest.Guard{
 		Store: o.Store, Authenticate: accounts.Authenticate, Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,

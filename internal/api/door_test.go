@@ -264,6 +264,7 @@ func TestForeignIsUnknown(t *testing.T) {
 	ids["recordingfiles"] = ids["recordings"]
 	ids["flows"], ids["activeflows"] = w.must("POST", "/flows", object{}).id(), w.activeflow(w.me)
 	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
+	ids["trunks"], ids["groupcalls"] = w.must("POST", "/trunks", object{"host": "sip.invalid"}).id(), w.groupcall()
 	before := len(w.types(""))
 	tried := 0
 	for _, route := range w.door.Routes() {

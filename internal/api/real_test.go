@@ -132,6 +132,7 @@ func TestExampleBodies(t *testing.T) {
 	}
 	ids["flows"] = w.must("POST", "/flows", object{}).id()
 	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
+	ids["trunks"] = w.must("POST", "/trunks", object{"host": "sip.invalid"}).id()
 	examples := checker.Examples()
 	if len(examples) < 9 {
 		t.Errorf("only %d examples", len(examples))

@@ -26,6 +26,7 @@ import (
 	"parley/internal/room"
 	"parley/internal/store"
 	"parley/internal/store/memory"
+	"parley/internal/trunk"
 )
 
 const (
@@ -39,6 +40,8 @@ type world struct {
 	st         store.Store
 	rooms      *rooms
 	lines      *lines
+	calls      *exchange
+	ways       *trunk.Trunks
 	door       *api.Door
 	server     *httptest.Server
 	client     *http.Client
@@ -85,7 +88,8 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 // open starts a door on the world's store, as a new process would.
 func (w *world) open(change ...func(*api.Options)) {
 	w.t.Helper()
-	o := api.Options{Store: w.st, Rooms: w.rooms, Lines: w.lines, Log: slog.New(slog.NewTextHandler(w.log, nil)), More: readers(w)}
+	o := api.Options{Store: w.st, Rooms: w.rooms, Lines: w.lines, Log: slog.New(slog.NewTextHandler(w.log, nil)), More: append(readers(w), outward(w)...)}
+	calling(w)(&o)
 	for _, c := range change {
 		c(&o)
 	}

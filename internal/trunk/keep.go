@@ -30,6 +30,7 @@ type refused struct{ customer, rule, trunk string }
 
 // refusal is the data of EventRefused: the first one since the last event, and how many there were.
 type refusal struct {
+	ID          string       `json:"id"`
 	CustomerID  string       `json:"customer_id"`
 	Rule        string       `json:"rule"`
 	Limit       int          `json:"limit"`
@@ -105,7 +106,7 @@ func (t *Trunks) append(ctx context.Context, r *refusal) error {
 			return fmt.Errorf("write %s: %w", EventRefused, err)
 		}
 		err = t.o.Store.Append(ctx, &store.Change{Key: key, Version: version, Events: []store.Event{{
-			ID: uuid.NewString(), Type: EventRefused, At: time.Time(r.At), CustomerID: r.CustomerID, Data: data,
+			ID: uuid.NewString(), Type: EventRefused, At: time.Time(r.At), CustomerID: r.CustomerID, Resource: r.ID, Data: data,
 		}}})
 		if !errors.Is(err, store.ErrFenced) {
 			return err

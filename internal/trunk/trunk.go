@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"parley/internal/call"
 	"parley/internal/fault"
 	"parley/internal/store"
@@ -168,7 +170,7 @@ func (t *Trunks) refuse(customerID string, to, from call.Address, r *Refusal) er
 		return r
 	}
 	t.refusals[key] = &refusal{
-		CustomerID: customerID, Rule: r.Rule, Limit: r.Limit, Reason: fault.ReasonOf(r), Message: r.Error(), TrunkID: wire.UUID(r.TrunkID),
+		ID: uuid.NewString(), CustomerID: customerID, Rule: r.Rule, Limit: r.Limit, Reason: fault.ReasonOf(r), Message: r.Error(), TrunkID: wire.UUID(r.TrunkID),
 		Source: from, Destination: to, Count: 1, At: wire.Time(time.Now().UTC().Truncate(time.Microsecond)),
 	}
 	select {

@@ -35,7 +35,8 @@ type hostRule struct {
 	network  netip.Prefix
 }
 
-// NewPolicy reads rules. Of numbers: "+49" allows what begins with it, "!+49900" denies; the longest one that fits counts. Of SIP hosts: a
+// NewPolicy reads rules. Of numbers: "+49" allows what begins with it, "!+49900" denies; the longest one that fits counts; a + that a file of
+// settings has eaten (YAML takes +49 for a number) is put back. Of SIP hosts: a
 // name, "*.example.com" for all below it, an address, a network as ADDRESS/BITS, or "*". "CUSTOMER-ID/" before a rule makes it that customer's
 // alone. loopback allows this machine's own addresses, and localhost.
 func NewPolicy(numbers, hosts []string, loopback bool) (*Policy, error) {
@@ -44,7 +45,7 @@ func NewPolicy(numbers, hosts []string, loopback bool) (*Policy, error) {
 		customer, rule := owner(text)
 		prefix, deny := strings.CutPrefix(rule, "!")
 		plain, ok := strings.CutPrefix(prefix, "+")
-		if !ok || len(plain) > 15 || strings.Trim(plain, digits) != "" {
+		if prefix = "+" + plain; !ok && plain == "" || len(plain) > 15 || strings.Trim(plain, digits) != "" {
 			return nil, fmt.Errorf("%q: want the beginning of numbers in E.164 as +49, ! before it to deny, + for all", text)
 		}
 		p.numbers = append(p.numbers, numberRule{customer, prefix, deny})

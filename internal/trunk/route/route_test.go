@@ -65,7 +65,11 @@ func TestParse(t *testing.T) {
 		{"conference", "lobby", "INVALID_DESTINATION"},
 		{"agent", id, "DESTINATION_UNSUPPORTED"},
 		{"whatsapp", "+123", "DESTINATION_UNSUPPORTED"},
-		{"", "+123", "INVALID_DESTINATION"},
+		{"", "+123", "tel +123"},
+		{"", "sip:a@b.example", "sip sip:a@b.example"},
+		{"", "+1@b.example", "sip sip:+1@b.example"},
+		{"", "alice", "INVALID_DESTINATION"},
+		{"", "", "INVALID_DESTINATION"},
 	} {
 		got, err := Parse(call.Address{Type: tt.kind, Target: tt.in})
 		said := got.Kind + " " + got.Name
@@ -105,7 +109,7 @@ const (
 
 func TestPolicy(t *testing.T) {
 	p, err := NewPolicy(
-		[]string{"+49", "!+49900", "+4990055", "+1", "!+1", ann + "/+33", bob + "/!+4930"},
+		[]string{"49", "!+49900", "+4990055", "+1", "!+1", ann + "/+33", bob + "/!+4930"},
 		[]string{"pbx.example.com", "*.provider.example", "10.1.0.0/16", "2001:db8::/32", ann + "/only.example", "192.0.2.1", ann + "/203.0.113.0/24"}, false,
 	)
 	if err != nil {
@@ -153,7 +157,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s to %s: %q, %v", tt.customer[:1], tt.to, rule, err)
 		}
 	}
-	for _, wrong := range [][2]string{{"49", ""}, {"+49x", ""}, {"", ""}, {"x/+49", ""}, {"+", "a b"}, {"+", ""}, {"+", "10.0.0.0/99"}, {"+", "*.*"}} {
+	for _, wrong := range [][2]string{{"+49x", "a"}, {"", "a"}, {"!", "a"}, {"x/+49", "a"}, {"+1234567890123456", "a"}, {"+", "a b"}, {"+", ""}, {"+", "10.0.0.0/99"}, {"+", "*.*"}} {
 		if _, err := NewPolicy([]string{wrong[0]}, []string{wrong[1]}, false); err == nil {
 			t.Errorf("%q was taken", wrong)
 		}

@@ -28,10 +28,22 @@ type Target struct {
 	Addr netip.Addr // of SIP: Host as an address, invalid when it is a name
 }
 
-// Parse reads a destination. What cannot be dialled is refused: INVALID_DESTINATION for a wrong form, DESTINATION_UNSUPPORTED for a type of
+// Typed fills in the type of an address that has none, as it looks: a number with + is tel, what has sip: or an @ is sip.
+func Typed(a call.Address) call.Address {
+	switch scheme, _, _ := strings.Cut(a.Target, ":"); {
+	case a.Type != "":
+	case strings.HasPrefix(a.Target, "+") && !strings.Contains(a.Target, "@"):
+		a.Type = Tel
+	case strings.EqualFold(scheme, "sip"), strings.EqualFold(scheme, "sips"), strings.Contains(a.Target, "@"):
+		a.Type = SIP
+	}
+	return a
+}
+
+// Parse reads a destination; one without a type is taken as Typed says. What cannot be dialled is refused: INVALID_DESTINATION for a wrong form, DESTINATION_UNSUPPORTED for a type of
 // address that nothing here can call.
 func Parse(a call.Address) (Target, error) {
-	switch a.Type {
+	switch a = Typed(a); a.Type {
 	case SIP:
 		return parseSIP(a.Target)
 	case Tel:
@@ -50,7 +62,7 @@ func Parse(a call.Address) (Target, error) {
 	case "agent":
 		return Target{}, unsupported("there are no agents on this server; call the extension that the person's phone registers with")
 	case "":
-		return Target{}, bad("it has no type; use sip, tel, extension or conference")
+		return Target{}, bad("%q has no type and does not look like one; use type sip, tel, extension or conference", clip(a.Target))
 	}
 	return Target{}, unsupported("a %s cannot be called from here; use sip, tel, extension or conference", clip(a.Type))
 }
