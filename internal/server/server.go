@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 	"parley/internal/sip/registrar"
 	"parley/internal/store"
 	"parley/internal/store/sqlite"
+	"parley/internal/trunk"
 	"parley/internal/webhook"
 )
 
@@ -50,6 +52,7 @@ type parts struct {
 	rooms      *room.Host
 	flows      *script.Performer
 	lines      *line.Exchange
+	trunks     *trunk.Trunks
 	phones     *sip.Server
 	registrar  *registrar.Registrar
 	webhooks   *webhook.Dispatcher
@@ -126,21 +129,24 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	}
 	r := p.c.Room
 	p.rooms = room.New(room.Options{
-		Store: p.store, Media: room.Engine(p.engine), Recorder: p.recordings, Notice: p.notice, Log: p.log, HealthInterval: r.HealthInterval,
+		Store: p.store, Media: room.Engine(p.engine), Recorder: p.recordings, Notice: p.notice, Prompts: p.prompts, Log: p.log, HealthInterval: r.HealthInterval,
 		Limits: conference.Limits{
 			MaxParticipants: r.MaxParticipants, MaxAge: r.MaxAge, LeavingDeadline: r.LeavingDeadline,
 			FinishDeadline: p.c.Recording.FinishDeadline, MediaTimeout: r.MediaTimeout, Retries: r.HealthRetries, TimeoutCompat: p.c.API.TimeoutCompat,
 		},
 	})
 	p.openChat()
+	if err := p.openTrunks(ctx); err != nil {
+		return "", err
+	}
 	p.openCalls()
 	if err := p.openPhones(); err != nil {
 		return "", err
 	}
 	p.door, err = api.New(api.Options{
-		Store: p.store, Rooms: p.rooms, Lines: p.lines, Recordings: p.recordings, Tapes: p.desk, Flows: p.flows, Log: p.log, Realm: p.c.Session.Realm,
+		Store: p.store, Rooms: p.rooms, Lines: p.lines, Exchange: p.lines, Ways: p.trunks, Recordings: p.recordings, Tapes: p.desk, Flows: p.flows, Log: p.log, Realm: p.c.Session.Realm,
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
-		More: append(p.openReaders(), p.openGuests()...),
+		More: slices.Concat(p.openReaders(), p.openGuests(), p.trunkRoutes()),
 	})
 	p.health.checks = []check{{"store", p.store.Ping}, {"media", func(context.Context) error { return p.engine.Admit() }}}
 	return made, err
@@ -197,6 +203,7 @@ func (p *parts) start(run *stack, web, admin net.Listener) {
 	run.start("recordings", p.keepRecordings)
 	run.start("rooms", p.rooms.Run)
 	run.start("flows", p.flows.Run)
+	run.start("trunks", p.trunks.Run)
 	run.start("calls", p.lines.Run)
 	run.start("memory", p.trim)
 	mux := http.NewServeMux()
