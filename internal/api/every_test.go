@@ -83,11 +83,13 @@ func TestEveryPostIsRepeatable(t *testing.T) {
 func TestEveryPutIsConditional(t *testing.T) {
 	w := newWorld(t)
 	id := w.must("POST", "/conferences", object{}).id()
+	message := w.must("POST", "/conferences/"+id+"/messages", object{"text": "a"}).id()
 	made := map[string]func() string{ // a resource for each path with one
-		"/conferences/{id}":     func() string { return id },
-		"/conferencecalls/{id}": func() string { return w.join(id, "ada", conference.Member) },
-		"/webhooks/{id}":        func() string { return w.must("POST", "/webhooks", object{"uri": "http://127.0.0.1:1/"}).id() },
-		"/accesskeys/{id}":      func() string { return w.must("POST", "/accesskeys", object{}).id() },
+		"/conferences/{id}":                func() string { return id },
+		"/conferences/{id}/messages/{mid}": func() string { return id },
+		"/conferencecalls/{id}":            func() string { return w.join(id, "ada", conference.Member) },
+		"/webhooks/{id}":                   func() string { return w.must("POST", "/webhooks", object{"uri": "http://127.0.0.1:1/"}).id() },
+		"/accesskeys/{id}":                 func() string { return w.must("POST", "/accesskeys", object{}).id() },
 		"/extensions/{id}": func() string {
 			return w.must("POST", "/extensions", object{"extension": "anna", "password": "long enough"}).id()
 		},
@@ -109,8 +111,8 @@ func TestEveryPutIsConditional(t *testing.T) {
 			t.Errorf("PUT %s: say here how to make one", path)
 			continue
 		}
-		url := strings.Replace(path, "{id}", make(), 1)
-		body := func(name string) object { return object{"name": name, "actions": []any{}} }
+		url := strings.NewReplacer("{id}", make(), "{mid}", message).Replace(path)
+		body := func(name string) object { return object{"name": name, "text": name, "actions": []any{}} }
 		a := w.refused(412, "VERSION_MISMATCH", "PUT", url, body("one"), "If-Match", `"nobody knows"`)
 		tag := a.header.Get("ETag")
 		if slices.Contains(served, "GET "+path) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,7 +37,8 @@ func readers(w *world) []rest.Route {
 	d := webhook.New(webhook.Options{
 		Store: w.st, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Schedule: []time.Duration{0, time.Millisecond}, Transport: nearby{&http.Transport{}},
 	})
-	f := feed.New(feed.Options{Store: w.st, PerKey: 2})
+	more, say := guests(w)
+	f := feed.New(feed.Options{Store: w.st, PerKey: 2, Say: say})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	for _, run := range []func(context.Context) error{d.Run, f.Run} {
@@ -52,7 +54,7 @@ func readers(w *world) []rest.Route {
 		<-done
 		<-done
 	})
-	return append(hooks.New(w.st, d).Routes(), f.Routes()...)
+	return slices.Concat(hooks.New(w.st, d).Routes(), f.Routes(), more)
 }
 
 func TestWebhooks(t *testing.T) {
