@@ -25,7 +25,7 @@ func (p *parts) openPhones() (err error) {
 	}
 	p.phones, err = sip.Open(sip.Options{
 		Addr: p.c.SIP, TLS: secure, Exchange: sip.Lines(p.lines), Log: p.log,
-		Check: sanity.Check, Authenticate: p.registrar.Authenticate, Register: p.registrar.Register, Contacts: p.registrar.Contacts,
+		Check: sanity.Check, Authenticate: p.authenticate, Register: p.registrar.Register, Contacts: p.registrar.Contacts,
 		Timing: sip.Timing{SessionExpires: s.Expires, MinSE: s.MinExpires},
 		Limits: sip.Limits{InviteRate: p.c.Limits.InviteRate, Idle: p.c.Limits.SIPIdle},
 	})
@@ -98,6 +98,7 @@ func (p *parts) samples() []sample {
 		}
 	}
 	out = append(out, p.webhookSamples()...)
+	out = append(out, p.trunkSamples()...)
 	out = append(out, p.guestSamples()...)
 	out = append(out, p.recordingSamples()...)
 	answers, inFlight, panics := p.door.Stats()
