@@ -40,6 +40,7 @@ type Inlet struct {
 	trailing   bool // the resampler holds the end of what was heard
 	stopping   bool
 	ended      bool
+	sounding   []int16 // of the last tick
 }
 
 const (
@@ -108,8 +109,19 @@ func (i *Inlet) SetRate(rate int) (err error) {
 	return err
 }
 
+// Sounding returns what was pulled for this tick, nil for silence: a Tap may ask for it, to leave it out of what it hears.
+func (i *Inlet) Sounding() []int16 { return i.sounding }
+
 // Pull implements Source.
 func (i *Inlet) Pull(dst []int16, _ time.Duration) bool {
+	if i.sounding = nil; !i.pull(dst) {
+		return false
+	}
+	i.sounding = dst
+	return true
+}
+
+func (i *Inlet) pull(dst []int16) bool {
 	to, until := i.want, i.clear.Load()
 	cleared := until > i.read.Load()
 	if cleared {

@@ -47,6 +47,14 @@ func (m *Moment) Heard(tag string) []int16 {
 	return nil
 }
 
+// Sum returns what silent listeners hear before it is limited, nil for silence. Nobody may change it.
+func (m *Moment) Sum() []int32 {
+	if m.room == nil || m.room.common.silent {
+		return nil
+	}
+	return m.room.sum
+}
+
 // Voice is the frame of one port as it went into the mix.
 type Voice struct {
 	Tag   string

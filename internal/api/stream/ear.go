@@ -5,14 +5,16 @@ import (
 	"parley/internal/mixer"
 )
 
-// ear is what a stream hears, tick by tick and silence too, so that its time goes on with the room's. It writes into a ring and never waits.
+// ear is what a stream hears, tick by tick and silence too, so that its time goes on with the room's: what an ordinary listener hears, or one port with
+// its two sides, without what the stream itself has sent. It writes into a ring and never waits.
 type ear struct {
 	ring *mixer.Ring
-	tag  string // of the port whose two sides are heard; "" for the common mix
+	tag  string       // of the port; "" for the common mix
+	own  *mixer.Inlet // what the stream sends
 
 	// What follows belongs to the loop.
 	sum     [mostSamples]int32
-	both    [mostSamples]int16
+	out     [mostSamples]int16
 	limiter audio.Limiter
 }
 
@@ -24,8 +26,13 @@ var quiet = []int16{}
 
 // See implements mixer.Tap.
 func (e *ear) See(m mixer.Moment) {
-	if e.tag != "" {
-		m.Mix = e.sides(m)
+	own := e.own.Sounding()
+	switch sum := e.sum[:m.Rate/50]; {
+	case e.tag != "":
+		m.Mix = e.sides(m, sum, own)
+	case len(own) == len(sum) && m.Sum() != nil:
+		copy(sum, m.Sum())
+		m.Mix = e.without(sum, own)
 	}
 	if m.Mix == nil {
 		m.Mix = quiet
@@ -34,9 +41,8 @@ func (e *ear) See(m mixer.Moment) {
 }
 
 // sides returns what one port says and hears together, nil for silence.
-func (e *ear) sides(m mixer.Moment) []int16 {
-	n := m.Rate / 50
-	sum, sounds := e.sum[:n], false
+func (e *ear) sides(m mixer.Moment, sum []int32, own []int16) []int16 {
+	sounds := false
 	clear(sum)
 	for i := range m.Voices {
 		if m.Voices[i].Tag == e.tag {
@@ -46,11 +52,21 @@ func (e *ear) sides(m mixer.Moment) []int16 {
 	}
 	if heard := m.Heard(e.tag); heard != nil {
 		audio.Add(sum, heard)
-		sounds = true
+		if sounds = true; len(own) == len(sum) {
+			return e.without(sum, own)
+		}
 	}
 	if !sounds {
 		return nil
 	}
-	e.limiter.Apply(e.both[:n], sum)
-	return e.both[:n]
+	return e.without(sum, nil)
+}
+
+// without takes what the stream has sent out of a sum, and limits it.
+func (e *ear) without(sum []int32, own []int16) []int16 {
+	for i, v := range own {
+		sum[i] -= int32(v)
+	}
+	e.limiter.Apply(e.out[:len(sum)], sum)
+	return e.out[:len(sum)]
 }

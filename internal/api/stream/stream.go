@@ -99,11 +99,12 @@ func (s *Streams) Routes() []rest.Route {
 // Stats of the streams.
 type Stats struct {
 	Open    int
-	Slow    int64  // disconnected because they were too slow
-	Sent    uint64 // frames
-	Lost    uint64 // frames that a client was too slow for
-	Dropped uint64 // samples that came faster than they could be played
-	Gaps    uint64 // times that what came in ran dry
+	Waiting time.Duration // of sound that came in, in all streams
+	Slow    int64         // disconnected because they were too slow
+	Sent    uint64        // frames
+	Lost    uint64        // frames that a client was too slow for
+	Dropped uint64        // samples that came faster than they could be played
+	Gaps    uint64        // times that what came in ran dry
 }
 
 // Stats returns a snapshot.
@@ -113,6 +114,7 @@ func (s *Streams) Stats() Stats {
 	out := s.past
 	for x := range s.open {
 		x.count(&out)
+		out.Waiting += x.inlet.Waiting()
 	}
 	out.Open = len(s.open)
 	return out
@@ -169,7 +171,7 @@ func (s *Streams) ofConference(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, err
 	}
 	return s.reply(r, "conference "+rec.ID, func(ring *mixer.Ring, in *mixer.Inlet) (context.Context, func(), error) {
-		return s.o.Rooms.Attach(r.Context(), conference.ID(rec.ID), &ear{ring: ring}, in)
+		return s.o.Rooms.Attach(r.Context(), conference.ID(rec.ID), &ear{ring: ring, own: in}, in)
 	})
 }
 
@@ -182,7 +184,7 @@ func (s *Streams) ofCall(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up; there is nothing to hear", rec.ID)
 	}
 	return s.reply(r, "call "+rec.ID, func(ring *mixer.Ring, in *mixer.Inlet) (context.Context, func(), error) {
-		return s.o.Calls.Attach(r.Context(), rec.ID, func(tag string) mixer.Tap { return &ear{ring: ring, tag: tag} }, in)
+		return s.o.Calls.Attach(r.Context(), rec.ID, func(tag string) mixer.Tap { return &ear{ring: ring, tag: tag, own: in} }, in)
 	})
 }
 
