@@ -112,3 +112,33 @@ func again(t *testing.T, name, env string) *exec.Cmd {
 	cmd.Stderr = os.Stderr
 	return cmd
 }
+
+// TestReceive runs the receiver in a process of its own: it takes what is signed with its secret and nothing else.
+func TestReceive(t *testing.T) {
+	if os.Getenv("PARLEY_TEST_RECEIVE") != "" {
+		os.Exit(run(strings.Fields(os.Getenv("PARLEY_TEST_RECEIVE"))))
+	}
+	cmd := again(t, "TestReceive", "PARLEY_TEST_RECEIVE=receive 127.0.0.1:0 --count 2 --secret "+testSecret)
+	cmd.Stderr = nil
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(said).ReadString('\n')
+	uri := strings.TrimPrefix(strings.TrimSpace(line), "parley: receiving at ")
+	if code := run([]string{"trigger", "call_hangup", "--to", uri, "--secret", testSecret}); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	_ = run([]string{"trigger", "call_hangup", "--to", uri, "--secret", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if lines := strings.Split(out.String(), "\n"); len(lines) < 2 || !strings.HasPrefix(lines[0], "1 call_hangup ") || !strings.HasPrefix(lines[1], "refused: ") {
+		t.Errorf("said %q", out.String())
+	}
+}

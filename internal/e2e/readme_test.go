@@ -88,7 +88,7 @@ bash -eux blocks.sh
 			t.Errorf("%s hears itself: likeness %.1f", c[0], found)
 		}
 	}
-	for _, want := range []string{"conferencecall_joined", `"muted":true`, `"status":"terminat`, `"status":"ready"`, "parley_", "alice heard"} {
+	for _, want := range []string{"conferencecall_joined", `"muted":true`, `"status":"terminat`, `"status":"ready"`, "parley_", "alice heard", " conference_created ", "0 conferencecall_joined "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the README's commands do not show %q", want)
 		}
