@@ -297,6 +297,7 @@ func (p *fakePort) Set(o loop.PortOptions) {
 }
 
 func (p *fakePort) Silence() time.Duration { return time.Minute }
+func (p *fakePort) Level() int             { return -127 }
 func (p *fakePort) Leave()                 { time.Sleep(5 * time.Millisecond) }
 
 // packet is the first packet of a participant.

@@ -85,6 +85,7 @@ func (r *room) enter(in []*Seat) {
 		if seat.refused == nil {
 			if p := find(r.state.Participants, seat.id); p != nil && seat.port != nil {
 				r.console(seat, p)
+				r.host.legs.Store(seat.id, leg{seat.port, seat.session})
 			}
 			continue
 		}
@@ -134,6 +135,7 @@ func (r *room) unseat(out []departure) {
 	left.Wait()
 	for _, d := range out {
 		d.seat.port, d.seat.hall = nil, nil
+		r.host.legs.Delete(d.seat.id)
 		d.seat.end(d.cause)
 		r.host.seated.Add(-1)
 	}

@@ -29,6 +29,7 @@ type Mixer interface {
 type Port interface {
 	Set(o loop.PortOptions)
 	Silence() time.Duration
+	Level() int
 	Leave()
 }
 

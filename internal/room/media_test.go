@@ -183,6 +183,8 @@ func (p *fakePort) Set(o loop.PortOptions) {
 	p.options = o
 }
 
+func (p *fakePort) Level() int { return -30 }
+
 func (p *fakePort) Silence() time.Duration {
 	p.mixer.media.mu.Lock()
 	defer p.mixer.media.mu.Unlock()

@@ -62,6 +62,7 @@ type Host struct {
 
 	gates     gate.Gates
 	desk      *announce.Desk
+	legs      sync.Map // of conference.ParticipantID: leg
 	seated    atomic.Int64
 	deletions sync.Mutex // of recordings, one at a time: each is told once
 }

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,10 @@ type Seat struct {
 
 	done  chan struct{}
 	cause conference.LeaveReason // written before done is closed
+	next  *Seat                  // in which a moved call goes on; likewise
+
+	claimed chan struct{} // closed when the holder of another seat has gone on in this one
+	claim   sync.Once
 
 	// What follows belongs to the room's goroutine: what it knows of the leg, whether or not it is written yet.
 	session   *loop.Session // nil before it enters
@@ -54,7 +59,7 @@ func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s 
 	if j.At.IsZero() {
 		j.At = time.Now()
 	}
-	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, keys: make(chan byte, keysMax), done: make(chan struct{})}
+	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, keys: make(chan byte, keysMax), done: make(chan struct{}), claimed: make(chan struct{})}
 	req := newRequest(j, DoOptions{})
 	req.seat = seat
 	if j.PIN == "" {
