@@ -29,6 +29,7 @@ var codecs = map[string]struct {
 type phone struct {
 	t       *testing.T
 	dir     string
+	account account
 	control string // address of its ctrl_tcp
 	conn    net.Conn
 	answers chan answer // to commands
@@ -74,7 +75,7 @@ func newPhone(t *testing.T, codec string, samples []int16, a account) *phone {
 			t.Fatal(err)
 		}
 	}
-	p := &phone{t: t, dir: dir, control: fmt.Sprintf("127.0.0.1:%d", ports+2), out: &tail{}, answers: make(chan answer, 16)}
+	p := &phone{t: t, dir: dir, account: a, control: fmt.Sprintf("127.0.0.1:%d", ports+2), out: &tail{}, answers: make(chan answer, 16)}
 	p.run()
 	return p
 }
@@ -217,6 +218,9 @@ func (p *phone) command(name, params string) {
 		p.t.Fatalf("phone does not answer to %s %s", name, params)
 	}
 }
+
+// address is where the phone can be called, without a scheme.
+func (p *phone) address() string { return p.account.user + "@" + p.account.host }
 
 func (p *phone) dial(uri string) { p.t.Helper(); p.command("dial", uri) }
 func (p *phone) hangup()         { p.t.Helper(); p.command("hangup", "") }
