@@ -26,7 +26,7 @@ func skip(t *testing.T, why string) {
 	t.Skip(why)
 }
 
-// library returns a folder with the npm package standardwebhooks, in the version that the lock file says.
+// library returns a folder with the npm packages standardwebhooks and cloudevents, in the versions that the lock file says.
 func library(t *testing.T) string {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
@@ -60,7 +60,8 @@ type attempt struct {
 	want    string
 }
 
-// TestNPM says that the official library for JavaScript takes what we sign, in both formats, with secrets of all origins, and nothing else.
+// TestNPM says that the official library for JavaScript takes what we sign, in both formats, with secrets of all origins, and nothing else; and that
+// what we call a CloudEvent is one for the SDK of CloudEvents.
 func TestNPM(t *testing.T) {
 	dir := library(t)
 	e := &store.Event{
@@ -70,7 +71,7 @@ func TestNPM(t *testing.T) {
 	own, old, hex := endpoint.NewSecret(), endpoint.NewSecret(), "whsec_00112233445566778899aabbccddeeff0011223344556677"
 	var all []attempt
 	add := func(want, format, receiver string, at time.Time, secrets ...string) *attempt {
-		text, _, err := body(format, e)
+		text, media, err := body(format, e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,6 +80,7 @@ func TestNPM(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := attempt{Secret: receiver, Headers: map[string]string{}, Body: string(text), want: want}
+		h.Set("Content-Type", media)
 		for name := range h {
 			a.Headers[strings.ToLower(name)] = h.Get(name)
 		}
