@@ -17,7 +17,8 @@ type chair struct {
 	l       *Line
 	seat    *room.Seat
 	place   script.Place
-	entered bool // into the mix; belongs to the line's goroutine
+	entered bool   // into the mix; belongs to the line's goroutine
+	last    *chair // where the call was at the end, when it was moved meanwhile; belongs to who has called Enter
 
 	reserved bool // for a callee that has not answered; set before Run, cleared by the show
 }
@@ -112,7 +113,12 @@ func (l *Line) nameAs() string {
 }
 
 // Place implements script.Seat.
-func (c *chair) Place() script.Place { return c.place }
+func (c *chair) Place() script.Place {
+	if c.last != nil {
+		return c.last.place
+	}
+	return c.place
+}
 
 // Done implements script.Seat.
 func (c *chair) Done() <-chan struct{} { return c.seat.Done() }
@@ -125,7 +131,7 @@ var results = map[conference.LeaveReason]string{
 
 // Result implements script.Seat.
 func (c *chair) Result() string {
-	if result := results[c.seat.Cause()]; result != "" {
+	if result := results[c.ended().Cause()]; result != "" {
 		return result
 	}
 	return "left"
@@ -141,20 +147,64 @@ func (c *chair) Enter(ctx context.Context) (string, error) {
 		c.Leave(ctx, string(conference.LeftRefused))
 		return "", err
 	}
+	at := c
+	for next := c; next != nil; next = at.follow(ctx) {
+		at = next
+		if err := at.stay(ctx); err != nil {
+			return "", err
+		}
+	}
+	if at != c {
+		c.last = at
+	}
+	if at.seat.Cause() == conference.LeftRefused {
+		err = fault.New(fault.Conflict, "CONFERENCE_REFUSED", "the conference did not let the call in")
+	}
+	at.stand(ctx)
+	return c.Result(), err
+}
+
+// stay returns when the seat has ended.
+func (c *chair) stay(ctx context.Context) error {
 	for !closed(c.seat.Done()) {
 		select {
 		case <-c.seat.Done():
 		case key := <-c.seat.Keys():
 			c.l.keys.press(key)
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return ctx.Err()
 		}
 	}
-	if c.seat.Cause() == conference.LeftRefused {
-		err = fault.New(fault.Conflict, "CONFERENCE_REFUSED", "the conference did not let the call in")
+	return nil
+}
+
+// follow goes on in the conference that the call has been moved to; nil when it has not.
+func (c *chair) follow(ctx context.Context) *chair {
+	seat := c.seat.Moved()
+	if seat == nil {
+		return nil
 	}
-	c.stand(ctx)
-	return c.Result(), err
+	next := &chair{l: c.l, seat: seat, place: script.Place{Conference: string(seat.Conference()), Participant: string(seat.ID())}}
+	if there, err := c.l.x.conference(ctx, seat.Conference(), c.l.customer); err == nil {
+		next.place.Name, next.place.PostFlow = there.Name, there.PostFlowID
+	}
+	var err error
+	if asked := c.l.ask(ctx, func() { c.l.chair.Store(next); err = next.enter(ctx) }); asked != nil {
+		err = asked
+	}
+	if err != nil {
+		c.l.x.o.Log.Warn("cannot follow into another conference", "call", c.l.id, "conference", next.place.Conference, "error", err)
+		_ = c.l.leave(ctx, next, conference.LeftRefused)
+	}
+	return next
+}
+
+// ended is the seat that the call has had at the end.
+func (c *chair) ended() *room.Seat {
+	if c.last != nil {
+		return c.last.seat
+	}
+	return c.seat
 }
 
 // enter brings the call into the mix, and answers it. The line's goroutine calls it.

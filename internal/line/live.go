@@ -206,11 +206,11 @@ func (l *Line) perform(ctx context.Context) ending {
 	if err != nil {
 		return l.refused(err)
 	}
-	if _, err = c.Enter(ctx); err != nil && !closed(c.seat.Done()) {
+	if _, err = c.Enter(ctx); err != nil && !closed(c.ended().Done()) {
 		return l.refused(err)
 	}
-	l.farewell(ctx, c.seat.Cause())
-	return l.bySeat(c.seat.Cause())
+	l.farewell(ctx, c.ended().Cause())
+	return l.bySeat(c.ended().Cause())
 }
 
 // catchUp does what could not be done at once: the participant that counts as connected although no packet has come, and what could not be written.

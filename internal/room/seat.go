@@ -83,6 +83,9 @@ func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s 
 // ID returns the participant's id.
 func (s *Seat) ID() conference.ParticipantID { return s.id }
 
+// Conference returns where it is.
+func (s *Seat) Conference() conference.ID { return s.conference }
+
 // Connected says that the dialog is confirmed and audio may be taken as flowing even if no packet has come. When the rules refuse
 // (the conference is full, locked or over by now), the seat is ended with cause refused.
 func (s *Seat) Connected(ctx context.Context) error {
