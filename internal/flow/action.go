@@ -41,7 +41,30 @@ func (a Action) MarshalJSON() ([]byte, error) {
 	if len(option) == 0 {
 		option = noOption
 	}
-	return json.Marshal(shape{wire.UUID(a.ID), wire.UUID(a.NextID), a.Type, option, wire.Time(a.Executed)})
+	if !plain(a.ID) || !plain(a.NextID) || !plain(string(a.Type)) {
+		return json.Marshal(shape{wire.UUID(a.ID), wire.UUID(a.NextID), a.Type, option, wire.Time(a.Executed)})
+	}
+	executed, err := wire.Time(a.Executed).MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, 256+len(option)) // a run writes its actions with every step
+	b = append(append(b, `{"id":"`...), wire.UUID(a.ID)...)
+	b = append(append(b, `","next_id":"`...), wire.UUID(a.NextID)...)
+	b = append(append(b, `","type":"`...), a.Type...)
+	b = append(append(b, `","option":`...), option...)
+	b = append(append(b, `,"tm_execute":`...), executed...)
+	return append(b, '}'), nil
+}
+
+// plain reports whether JSON has the text as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote. Documents of strangers are read by ReadActions.

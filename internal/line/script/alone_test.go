@@ -398,25 +398,40 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkStep is the CPU time of one step that does nothing, with its record in memory, in runs of so many steps.
+// forgetful is a store that takes everything and keeps nothing.
+type forgetful struct{ store.Store }
+
+func (forgetful) Append(_ context.Context, c *store.Change) error {
+	for i := range c.Records {
+		c.Records[i].Version = c.Version + int64(len(c.Events))
+	}
+	return nil
+}
+
+// BenchmarkStep is the CPU time of one step that does nothing, in runs of so many steps: with its record in memory, and without the store's part.
 func BenchmarkStep(b *testing.B) {
 	for _, steps := range []int{5, 20, 100} {
-		b.Run(fmt.Sprint(steps), func(b *testing.B) {
-			list := strings.Repeat(`{"type":"sleep","option":{"duration":0}},`, steps)
-			got := actions(b, `[`+strings.TrimSuffix(list, ",")+`]`)
-			p := script.New(script.Options{Store: memory.New(), Log: quiet})
-			b.ReportAllocs()
-			b.ResetTimer()
-			began := cpu(b)
-			for range b.N {
-				end := p.Perform(context.Background(), script.Plan{CustomerID: me, Actions: got, Env: run.Env{ReferenceType: active.OnCall, ReferenceID: callID}}, nil)
-				if end.Reason != run.Finished {
-					b.Fatal(end)
-				}
-			}
-			b.ReportMetric(float64((cpu(b)-began).Microseconds())/float64(b.N*steps), "cpu-us/step")
-		})
+		benchmarkStep(b, fmt.Sprintf("steps=%d/store=memory", steps), steps, memory.New())
+		benchmarkStep(b, fmt.Sprintf("steps=%d/store=none", steps), steps, forgetful{})
 	}
+}
+
+func benchmarkStep(b *testing.B, name string, steps int, st store.Store) {
+	b.Run(name, func(b *testing.B) {
+		list := strings.Repeat(`{"type":"sleep","option":{"duration":0}},`, steps)
+		got := actions(b, `[`+strings.TrimSuffix(list, ",")+`]`)
+		p := script.New(script.Options{Store: st, Log: quiet})
+		b.ReportAllocs()
+		b.ResetTimer()
+		began := cpu(b)
+		for range b.N {
+			end := p.Perform(context.Background(), script.Plan{CustomerID: me, Actions: got, Env: run.Env{ReferenceType: active.OnCall, ReferenceID: callID}}, nil)
+			if end.Reason != run.Finished {
+				b.Fatal(end)
+			}
+		}
+		b.ReportMetric(float64((cpu(b)-began).Microseconds())/float64(b.N*steps), "cpu-us/step")
+	})
 }
 
 // cpu is the time that this process has used.
