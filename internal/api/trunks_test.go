@@ -27,7 +27,7 @@ func outward(w *world) []rest.Route {
 		w.t.Fatal(err)
 	}
 	w.calls = &exchange{w: w}
-	return trunks.Routes(w.ways.Book())
+	return trunks.Routes(w.ways.Book(), func() map[string]trunks.State { return w.states })
 }
 
 func calling(w *world) func(*api.Options) {
@@ -59,6 +59,11 @@ func TestTrunks(t *testing.T) {
 		t.Errorf("kept %+v", kept)
 	}
 	w.refused(412, "VERSION_MISMATCH", "PUT", path, object{"name": "x"}, "If-Match", made.header.Get("ETag"))
+	up := true
+	w.states = map[string]trunks.State{made.id(): {Registered: true, Status: 200, Reachable: &up}}
+	if a := w.must("GET", path, nil); a.body["state"].(object)["registered"] != true || a.header.Get("ETag") != changed.header.Get("ETag") {
+		t.Errorf("state %s", a.raw)
+	}
 	if list := w.must("GET", "/trunks", nil).list(); len(list) != 1 || list[0].(object)["password"] != "********" {
 		t.Errorf("list %v", list)
 	}

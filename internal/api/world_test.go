@@ -19,6 +19,7 @@ import (
 	"parley/internal/api"
 	"parley/internal/api/account"
 	"parley/internal/api/apitest"
+	"parley/internal/api/trunks"
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
@@ -42,6 +43,7 @@ type world struct {
 	lines      *lines
 	calls      *exchange
 	ways       *trunk.Trunks
+	states     map[string]trunks.State
 	door       *api.Door
 	server     *httptest.Server
 	client     *http.Client

@@ -31,6 +31,7 @@ func (p *parts) openPhones() (err error) {
 	})
 	if err == nil {
 		p.lines.Use(p.phones)
+		p.registerAtTrunks()
 	}
 	return err
 }

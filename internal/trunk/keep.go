@@ -72,6 +72,9 @@ func (t *Trunks) Run(ctx context.Context) error {
 
 // tell writes the refusals to the log of events. What cannot be written is told later.
 func (t *Trunks) tell(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
 	t.mu.Lock()
 	pending := t.refusals
 	t.refusals = map[refused]*refusal{}
@@ -119,6 +122,9 @@ var usageSpace = uuid.MustParse("5b6f2f0e-8a2c-5f6b-9b61-6a4c9d3e7f10")
 
 // keep notes how long was talked today.
 func (t *Trunks) keep(ctx context.Context, ahead time.Duration) {
+	if ctx.Err() != nil {
+		return // the last words say it
+	}
 	var records []store.Record
 	for _, u := range t.guard.Usage(ahead) {
 		doc, err := json.Marshal(u)
@@ -134,8 +140,11 @@ func (t *Trunks) keep(ctx context.Context, ahead time.Duration) {
 		return
 	}
 	if err := t.o.Store.Note(ctx, "", 0, records); err != nil {
-		t.o.Log.Warn("minutes of calls out not kept; trying again", "error", err)
 		t.guard.Untake()
+		if ctx.Err() != nil {
+			return
+		}
+		t.o.Log.Warn("minutes of calls out not kept; trying again", "error", err)
 	}
 }
 

@@ -1,12 +1,14 @@
 package trunk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +30,7 @@ type Options struct {
 	Log         *slog.Logger  // nil: the default one
 	Policy      *route.Policy // nil: nothing outside this server may be called
 	PerCustomer route.Limits
+	Down        func(trunkID string) bool // the trunk is known not to answer: it is tried last; nil: none is
 }
 
 // Trunks is the way out. Its methods may be called from any goroutine.
@@ -107,7 +110,19 @@ func (t *Trunks) Plan(ctx context.Context, customerID string, to, from call.Addr
 			return nil, err
 		}
 	}
-	return route.Plan(t.book.Of(customerID), target, from, rand.IntN)
+	hops, err := route.Plan(t.book.Of(customerID), target, from, rand.IntN)
+	if t.o.Down != nil {
+		slices.SortStableFunc(hops, func(a, b route.Hop) int { return cmp.Compare(t.down(a), t.down(b)) })
+	}
+	return hops, err
+}
+
+// down is 1 for a way over a trunk that does not answer.
+func (t *Trunks) down(h route.Hop) int {
+	if h.TrunkID != "" && t.o.Down(h.TrunkID) {
+		return 1
+	}
+	return 0
 }
 
 // extension returns the name of an extension of the customer's, by name or id.

@@ -309,9 +309,10 @@ func put(t *testing.T, st store.Store, kind store.Kind, id, customer, doc string
 func TestPlan(t *testing.T) {
 	st := memory.New()
 	const ext, room = "e0000000-0000-4000-8000-000000000000", "c0000000-0000-4000-8000-000000000000"
+	down := ""
 	put(t, st, store.Extension, ext, ann, `{"username":"alice"}`, store.Name{Space: "extension", Value: "alice", Kind: store.Extension, ID: ext})
 	put(t, st, store.Conference, room, ann, `{}`)
-	x, err := trunk.Open(t.Context(), trunk.Options{Store: st, Log: quiet, Policy: policy(t, "+49")})
+	x, err := trunk.Open(t.Context(), trunk.Options{Store: st, Log: quiet, Policy: policy(t, "+49"), Down: func(id string) bool { return id == down }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,6 +349,10 @@ func TestPlan(t *testing.T) {
 		if got := strings.Join(said, " "); got != tt.want {
 			t.Errorf("%s %s: %s, want %s", tt.kind, tt.to, got, tt.want)
 		}
+	}
+	down = "20000000-0000-4000-8000-000000000000"
+	if hops, err := x.Plan(t.Context(), ann, tel("+4930123"), call.Address{}); err != nil || len(hops) != 2 || hops[1].TrunkID != down {
+		t.Error("a trunk that does not answer is not the last", hops, err)
 	}
 	if o, ok := x.From(netip.MustParseAddr("192.0.2.9")); !ok || o.CustomerID != ann {
 		t.Error(o, ok)

@@ -29,6 +29,7 @@ type Book struct {
 	store   store.Store
 	allowed func(customer string, t *route.Trunk) error
 	loading sync.Mutex
+	follow  func(all []route.Trunk)                  // guarded by loading
 	all     atomic.Pointer[map[string][]route.Trunk] // by customer; not deleted ones
 }
 
@@ -59,9 +60,20 @@ func (b *Book) Load(ctx context.Context) error {
 		}
 		if len(page) < q.Limit {
 			b.all.Store(&all)
+			if b.follow != nil {
+				b.follow(b.All())
+			}
 			return nil
 		}
 	}
+}
+
+// Follow has f called with every trunk, now and after each change. f must not change trunks.
+func (b *Book) Follow(f func(all []route.Trunk)) {
+	b.loading.Lock()
+	defer b.loading.Unlock()
+	b.follow = f
+	f(b.All())
 }
 
 // Of returns a customer's trunks, with passwords. The slice is not to be changed.

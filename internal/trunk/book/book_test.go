@@ -125,6 +125,11 @@ func TestMost(t *testing.T) {
 	if len(b.All()) != 100 {
 		t.Error(len(b.All()))
 	}
+	var seen []int
+	b.Follow(func(all []route.Trunk) { seen = append(seen, len(all)) })
+	if _, err := b.Delete(t.Context(), ann, id[:35]+"1"); err != nil || fmt.Sprint(seen) != "[100 99]" {
+		t.Error(seen, err)
+	}
 	broken := errors.New("no answer")
 	if _, err := b.Add(t.Context(), bob, id, p, func(route.Trunk) (*store.Answer, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Error(err)

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"net/url"
+
 	"parley/internal/wire"
 )
 
@@ -98,6 +100,9 @@ func (t Trunk) Masked() Trunk {
 
 // URI returns where requests for the trunk go.
 func (t *Trunk) URI() string { return "sip:" + t.hostport() }
+
+// AOR returns the address that is registered with the trunk, as a SIP URI.
+func (t *Trunk) AOR() string { return "sip:" + url.PathEscape(t.Username) + "@" + joinHost(t.Host, 0) }
 
 func (t *Trunk) hostport() string {
 	at := joinHost(t.Host, t.Port)
