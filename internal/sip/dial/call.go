@@ -38,14 +38,15 @@ type Call struct {
 	progress chan line.Progress
 	in       chan *sip.Response // provisional responses and 2xx to the INVITE of the moment, in their order
 
-	mu      sync.Mutex
-	way     stack.Way
-	invite  *sip.Request // of the moment; nil before the first and after the last
-	last    *sip.Request // the INVITE of the moment or the last one
-	reason  string       // of Cancel
-	legs    map[string]*leg
-	replied bool // something came, CANCEL is allowed
-	told    bool // the line has the final response
+	accepting sync.Mutex // held while a 2xx is looked at; guards the ack of legs
+	mu        sync.Mutex // guards what follows
+	way       stack.Way
+	invite    *sip.Request // of the moment; nil before the first and after the last
+	last      *sip.Request // the INVITE of the moment or the last one
+	reason    string       // of Cancel
+	legs      map[string]*leg
+	replied   bool // something came, CANCEL is allowed
+	told      bool // the line has the final response
 }
 
 // leg is one phone that was reached.

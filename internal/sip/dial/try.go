@@ -165,15 +165,14 @@ func (c *Call) leg(res *sip.Response, req *sip.Request) *leg {
 // accept acknowledges a 2xx, each time that it comes. The first one of a call that is still wanted is the answer, and true is returned;
 // the others are said goodbye to.
 func (c *Call) accept(res *sip.Response, req *sip.Request) bool {
+	c.accepting.Lock()
+	defer c.accepting.Unlock()
 	l := c.leg(res, req)
 	if l == nil {
 		return false
 	}
-	c.mu.Lock()
-	ack := l.ack
-	c.mu.Unlock()
-	if ack != nil {
-		_ = c.s.Transport.WriteMsg(ack)
+	if l.ack != nil {
+		_ = c.s.Write(l.ack)
 		return false
 	}
 	ack, err := c.Ack(&l.Leg, req)
@@ -181,23 +180,21 @@ func (c *Call) accept(res *sip.Response, req *sip.Request) bool {
 		c.s.Log.Info("answer cannot be acknowledged", "sip_call_id", c.id.Value(), "error", err)
 		return false
 	}
-	c.mu.Lock()
-	again := l.ack != nil
 	l.ack = ack
+	_ = c.s.Write(ack)
+	to := l.Leg
+	c.mu.Lock()
 	reason := c.reason
 	c.mu.Unlock()
-	_ = c.s.Transport.WriteMsg(ack)
 	switch {
-	case again: // another copy was quicker
-		return false
-	case c.Establish(l.Leg, res):
+	case c.Establish(to, res):
 		c.publish(line.Progress{Status: res.StatusCode, Phrase: res.Reason, Body: stack.SDP(res)})
 		return true
 	case reason == "":
 		reason = "answered elsewhere"
 	}
 	c.s.Work.Run(func() {
-		if err := c.Dismiss(l.Leg, reason); err != nil {
+		if err := c.Dismiss(to, reason); err != nil {
 			c.s.Log.Debug("BYE got no answer", "sip_call_id", c.id.Value(), "error", err)
 		}
 	})

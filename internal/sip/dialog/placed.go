@@ -1,6 +1,7 @@
 package dialog
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -14,12 +15,22 @@ import (
 // Place makes the dialog of an INVITE that we send; it is early until Establish. The request gives Call-ID, our From with its tag, and the
 // first CSeq; it is not changed from now on. l is asked for what comes inside the dialog.
 func Place(s *stack.Stack, invite *sip.Request, self sip.Uri, keys *digest.Keys, l Line) *Dialog {
+	if l == nil {
+		l = deaf{}
+	}
 	d := &Dialog{s: s, req: invite, keys: keys, from: *invite.From(), self: self, done: make(chan struct{}), line: l, cseq: invite.CSeq().SeqNo}
 	d.session.interval, d.session.ours = s.Timing.SessionExpires, true
 	d.session.timer = time.AfterFunc(time.Hour, func() { s.Work.Run(d.tick) })
 	d.session.timer.Stop()
 	return d
 }
+
+// deaf is the line of a call that nobody is behind.
+type deaf struct{}
+
+func (deaf) Offer(context.Context, []byte) ([]byte, error) { return nil, ended() }
+func (deaf) Answered(context.Context, []byte) error        { return ended() }
+func (deaf) Digit(context.Context, string)                 {}
 
 // Next is the next CSeq number of ours.
 func (d *Dialog) Next() uint32 {

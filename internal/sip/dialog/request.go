@@ -98,7 +98,7 @@ func (d *Dialog) reinvite(offer []byte, headers ...sip.Header) (*sip.Response, e
 	if err != nil {
 		return nil, err
 	}
-	again := func(*sip.Response) { _ = d.s.Transport.WriteMsg(ack) }
+	again := func(*sip.Response) { _ = d.s.Write(ack) }
 	tx.OnRetransmission(again) // of the 2xx, for as long as the transaction remembers
 	again(res)
 	return res, nil

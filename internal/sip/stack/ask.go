@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -49,21 +48,29 @@ func (s *Stack) Ask(req *sip.Request) (*sip.Response, *sip.ClientTx, error) {
 	}
 }
 
-// Begin sends a request as a transaction. The library takes the UDP socket out of service for a moment now and then (see socket.Packets); that
-// is waited for.
+// Begin sends a request as a transaction. The library takes the UDP socket out of service for a moment now and then (see socket.Packets), so
+// what cannot be sent is tried again for a tenth of a second.
 func (s *Stack) Begin(ctx context.Context, req *sip.Request) (tx *sip.ClientTx, err error) {
-	for try := 0; ; try++ {
+	for range 10 {
 		tx, err = s.Transactions.Request(ctx, req)
-		if err == nil || try == 20 || sip.IsReliable(req.Transport()) || s.connected("UDP", s.udp()) {
+		if err == nil || sip.IsReliable(req.Transport()) {
 			return tx, err
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
+	return nil, err
 }
 
-// udp is the name that the library knows the UDP socket by.
-func (s *Stack) udp() string {
-	return (&net.UDPAddr{IP: s.Local.Addr().AsSlice(), Port: int(s.Local.Port())}).String()
+// Write sends an ACK, trying again as Begin does.
+func (s *Stack) Write(ack *sip.Request) (err error) {
+	for range 3 {
+		// The library writes into what it sends.
+		if err = s.Transport.WriteMsg(ack.Clone()); err == nil || sip.IsReliable(ack.Transport()) {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return err
 }
 
 // AskAs asks, and asks again where the answer is a challenge that the credentials meet (RFC 3261 section 22). make makes the request
