@@ -147,7 +147,7 @@ func TestChain(t *testing.T) {
 			t.Fatal(err)
 		}
 		plan := w.plan(`[{"type":"variable_set","option":{"key":"n","value":"x"}}]`)
-		plan.Env.OnCompleteFlowID = again
+		plan.Env.FlowID = w.flow(`[]`, again)
 		w.p.Perform(t.Context(), plan, w.call.stage())
 		time.Sleep(time.Second)
 		page, err := w.st.List(t.Context(), store.Query{Kind: store.Activeflow, Limit: 100})

@@ -3,11 +3,8 @@ package script
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"parley/internal/fault"
 	"parley/internal/flow/active"
@@ -18,9 +15,8 @@ import (
 )
 
 const (
-	lateEvery     = 2 * time.Second // between two tries to write what could not be written
-	recoverAtOnce = 32              // records that are recovered at the same time, so that their appends share a sync
-	triesMax      = 16              // how often a change is decided anew because somebody else was faster
+	lateEvery = 2 * time.Second // between two tries to write what could not be written
+	triesMax  = 16              // how often a change is decided anew because somebody else was faster
 )
 
 // Run owns the goroutines of runs on no call, of requests that nobody waits for, and of what has to be written later. It returns when ctx has ended and
@@ -106,7 +102,8 @@ func (p *Performer) change(ctx context.Context, customerID, id string, c active.
 		return active.Activeflow{}, err
 	}
 	for range triesMax {
-		a, err := p.settle(ctx, customerID, id, c)
+		r := record.New(p.o.Store, p.o.WriteTimeout)
+		a, err := r.Settle(ctx, customerID, id, c)
 		if !errors.Is(err, store.ErrFenced) {
 			return a, err
 		}
@@ -131,59 +128,14 @@ func (p *Performer) halt(ctx context.Context, customerID, id string) error {
 	}
 }
 
-// settle carries the command out on a record without a run.
-func (p *Performer) settle(ctx context.Context, customerID, id string, c active.Command) (active.Activeflow, error) {
-	r := record.New(p.o.Store, p.o.WriteTimeout)
-	if err := r.Load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
-		return active.Activeflow{}, err
-	}
-	_, stopping := c.(active.End)
-	if a := r.State(); a.CustomerID != customerID || stopping && !a.Deleted.IsZero() {
-		r = record.New(p.o.Store, p.o.WriteTimeout) // as unknown as one that does not exist
-	}
-	err := r.Write(ctx, c)
-	return r.State(), err
-}
-
 // Recover ends what a dead process left behind, as lost: call it once, before the doors open and after the calls are recovered. Runs that this process
 // has begun are left alone.
 func (p *Performer) Recover(ctx context.Context) error {
-	var group errgroup.Group
-	group.SetLimit(recoverAtOnce)
-	found := 0
-	q := store.Query{Kind: store.Activeflow, Live: true, Deleted: true, Limit: 1000}
-	for more := true; more; {
-		page, err := p.o.Store.List(ctx, q)
-		if err != nil {
-			_ = group.Wait()
-			return fmt.Errorf("recover flows: %w", err)
-		}
-		for _, row := range page {
-			q.Before = store.Cursor{Created: row.Created, ID: row.ID}
-			if p.runs(row.ID) {
-				continue
-			}
-			found++
-			group.Go(func() error {
-				r := record.New(p.o.Store, p.o.WriteTimeout)
-				if err := r.Read(row); err != nil {
-					return err
-				}
-				if err := r.Write(ctx, active.Recover{At: time.Now()}); !errors.Is(err, store.ErrFenced) {
-					return err
-				}
-				return nil // it belongs to this process, and has ended since
-			})
-		}
-		more = len(page) == q.Limit
-	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("recover flows: %w", err)
-	}
-	if found > 0 {
+	found, err := record.Recover(ctx, p.o.Store, p.o.WriteTimeout, p.runs)
+	if err == nil && found > 0 {
 		p.o.Log.Info("ended the flows of the process before", "flows", found)
 	}
-	return nil
+	return err
 }
 
 func (p *Performer) runs(id string) bool {

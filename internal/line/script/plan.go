@@ -33,8 +33,9 @@ func (p *Performer) Flow(ctx context.Context, customerID, id string) (f flow.Flo
 	return f, nil
 }
 
-// Prepare makes the record of the run (activeflow_created), so that a call's record can name plan.Env.ActiveflowID, and returns the plan for Perform. A
-// prepared plan needs its Perform, also when the call does not come about: with a context that has ended.
+// Prepare makes the record of the run (activeflow_created), so that a call's record can name plan.Env.ActiveflowID, and returns the plan for Perform. When
+// the plan does not say what follows the run (OnCompleteFlowID), its flow does. A prepared plan needs its Perform, also when the call does not come
+// about: with a context that has ended.
 func (p *Performer) Prepare(ctx context.Context, plan Plan) (Plan, error) {
 	if plan.Env.ActiveflowID == "" {
 		plan.Env.ActiveflowID = uuid.NewString()
@@ -44,6 +45,9 @@ func (p *Performer) Prepare(ctx context.Context, plan Plan) (Plan, error) {
 	}
 	if plan.Status == "" && plan.Env.ReferenceType == active.OnCall {
 		plan.Status = call.Progressing
+	}
+	if err := p.complete(ctx, &plan); err != nil {
+		return plan, err
 	}
 	r, err := run.Start(plan.Env, plan.Actions)
 	if err != nil {
@@ -70,6 +74,19 @@ func (p *Performer) Prepare(ctx context.Context, plan Plan) (Plan, error) {
 	}
 	plan.walk = w
 	return plan, nil
+}
+
+// complete finds out what follows the run. A flow that has been deleted meanwhile is followed by nothing.
+func (p *Performer) complete(ctx context.Context, plan *Plan) error {
+	if plan.Env.FlowID == "" || plan.Env.OnCompleteFlowID != "" {
+		return nil
+	}
+	f, err := p.Flow(ctx, plan.CustomerID, plan.Env.FlowID)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	plan.Env.OnCompleteFlowID = f.OnCompleteFlowID
+	return err
 }
 
 func (p *Performer) enlist(w *walk) error {

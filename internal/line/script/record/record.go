@@ -1,4 +1,4 @@
-// Package record writes the records of runs of flows, each change with its event. It starts no goroutine.
+// Package record writes the records of runs of flows, each change with its event. It starts no goroutine that outlives a call.
 package record
 
 import (
