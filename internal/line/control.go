@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"parley/internal/call"
+	"parley/internal/conference"
+	"parley/internal/conference/announcement"
 	"parley/internal/fault"
 	"parley/internal/prompt"
+	"parley/internal/room"
 )
 
 // Control carries out a wish about a live call of the customer's and returns the call. Unknown calls, and those of others, are fault.NotFound
@@ -61,14 +64,27 @@ func (l *Line) control(ctx context.Context, c Control) (err error) {
 		in(func() error { return l.hold(ctx, c.Do == "hold") })
 	case "silence", "unsilence":
 		in(func() error { return l.silence(ctx, c.Do == "silence") })
-	case "unmoh", "stop":
+	case "unmoh":
+		if l.seated() != nil {
+			in(func() error { return l.hold(ctx, false) })
+			break
+		}
+		in(func() error { l.hush(); return nil })
+	case "stop":
+		if seat := l.seated(); seat != nil {
+			at := seat.place
+			_, err := l.x.o.Rooms.StopAnnouncements(ctx, conference.ID(at.Conference), conference.ParticipantID(at.Participant), room.DoOptions{})
+			return err
+		}
 		in(func() error { l.hush(); return nil })
 	case "moh":
+		if l.seated() != nil { // a conference has music for those on hold
+			in(func() error { return l.hold(ctx, true) })
+			break
+		}
 		return l.sound(ctx, true, func(context.Context) ([]prompt.Sound, error) { return l.tone("music") })
-	case "talk":
-		return l.sound(ctx, false, func(ctx context.Context) ([]prompt.Sound, error) { return l.say(ctx, c) })
-	case "play":
-		return l.sound(ctx, false, func(ctx context.Context) ([]prompt.Sound, error) { return l.fetch(ctx, c.URLs) })
+	case "talk", "play":
+		return l.tellCaller(ctx, c)
 	case "digits":
 		return l.sendDigits(ctx, c.Digits, 100*time.Millisecond, 100*time.Millisecond)
 	case "refer":
@@ -84,6 +100,38 @@ func (l *Line) control(ctx context.Context, c Control) (err error) {
 		return asked
 	}
 	return err
+}
+
+// seated is the call's place in the mix of a conference, nil when it is in none.
+func (l *Line) seated() (c *chair) {
+	_ = l.ask(context.Background(), func() {
+		if at := l.chair.Load(); at != nil && at.entered {
+			c = at
+		}
+	})
+	return c
+}
+
+// tellCaller has the call hear a text or sounds alone: in a conference as an announcement for it, elsewhere in place of what it hears.
+func (l *Line) tellCaller(ctx context.Context, c Control) error {
+	if seat := l.seated(); seat != nil {
+		at := seat.place
+		a := announcement.Announcement{
+			ConferencecallID: at.Participant, Kind: announcement.Talk,
+			Voice: announcement.Voice{Text: c.Text, Language: c.Language, Provider: c.Provider, VoiceID: c.Voice},
+		}
+		if c.Do == "play" {
+			a = announcement.Announcement{ConferencecallID: at.Participant, Kind: announcement.Play, URLs: c.URLs}
+		}
+		_, err := l.x.o.Rooms.Announce(ctx, conference.ID(at.Conference), a, room.DoOptions{})
+		return err
+	}
+	return l.sound(ctx, false, func(ctx context.Context) ([]prompt.Sound, error) {
+		if c.Do == "play" {
+			return l.fetch(ctx, c.URLs)
+		}
+		return l.say(ctx, c)
+	})
 }
 
 // talkable refuses what needs an answered call.
