@@ -2,14 +2,18 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
 	"parley/internal/blob"
 	"parley/internal/blob/dir"
 	"parley/internal/blob/s3"
+	"parley/internal/blob/sealed"
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
@@ -26,7 +30,7 @@ func (p *parts) openRecordings(files blob.Store) error {
 	var err error
 	p.recordings, unsettled, err = archive.Open(archive.Options{
 		Dir: filepath.Join(p.c.Data, "recordings"), Blobs: files,
-		Capture: capture.Options{MinFree: int64(p.c.Recording.MinFree) << 20, GiveUp: p.c.Recording.GiveUp},
+		Capture: capture.Options{MinFree: int64(p.c.Recording.MinFree) << 20, GiveUp: p.c.Recording.GiveUp, Key: p.captureKey()},
 	})
 	if p.recordings == nil {
 		return err
@@ -40,15 +44,48 @@ func (p *parts) openRecordings(files blob.Store) error {
 	return nil
 }
 
-// openFiles opens the bucket for what is made of recordings, or a folder when none is named.
+// openFiles opens the store for what is made of recordings, which encrypts it when there is a key.
 func (p *parts) openFiles(ctx context.Context) (blob.Store, error) {
+	if path := p.c.Recording.KeyFile; path != "" {
+		var err error
+		if p.key, err = sealed.ReadKey(path); err != nil {
+			return nil, fmt.Errorf("recording.key_file: %w", err)
+		}
+	}
+	files, err := p.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting := filepath.Join(p.c.Data, "sealing")
+	if err := errors.Join(os.RemoveAll(waiting), os.MkdirAll(waiting, 0o700)); err != nil {
+		return nil, fmt.Errorf("folder of files to be encrypted: %w", err)
+	}
+	return sealed.New(files, waiting, p.key), nil
+}
+
+// openStore opens the bucket, or a folder when none is named. A bucket that cannot be reached just now keeps nobody from making calls.
+func (p *parts) openStore(ctx context.Context) (blob.Store, error) {
 	c := p.c.S3
 	if c.Bucket == "" {
 		return dir.Open(filepath.Join(p.c.Data, "files"))
 	}
-	return s3.Open(ctx, s3.Options{
+	s, err := s3.Open(ctx, s3.Options{
 		Endpoint: c.Endpoint, Insecure: c.Insecure, Region: c.Region, Bucket: c.Bucket, Prefix: c.Prefix, AccessKey: c.AccessKey, SecretKey: c.SecretKey,
 	})
+	if s != nil && err != nil {
+		p.log.Error("cannot reach the store of files; recordings wait here until it answers", "error", err)
+		err = nil
+	}
+	return s, err
+}
+
+// captureKey returns what captures are encrypted with, nil when there is no key.
+func (p *parts) captureKey() []byte {
+	if p.key == nil {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(p.key.String()))
+	return sum[:]
 }
 
 // retentionEvery is how often recordings are looked for that have been kept for long enough.

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"filippo.io/age"
+
 	"parley/internal/api"
 	"parley/internal/api/feed"
 	"parley/internal/api/stream"
@@ -48,6 +50,7 @@ type parts struct {
 	recordings *archive.Archive
 	unsettled  []string // captures whose end was not told
 	desk       *calls.Desk
+	key        *age.X25519Identity // of recordings; nil: they are kept open
 	prompts    prompt.Library
 	rooms      *room.Host
 	flows      *script.Performer

@@ -37,6 +37,7 @@ const (
 	leastPart = 5 << 20
 	mostParts = 10_000 // of a file
 	tries     = 5
+	checkTime = 3 * time.Second // for an answer when it is opened
 )
 
 // Store is a bucket.
@@ -48,8 +49,8 @@ type Store struct {
 
 var _ blob.Store = (*Store)(nil)
 
-// Open connects and asks for the bucket, which must be there. It refuses with BLOB_CONFIG_INVALID, BLOB_BUCKET_MISSING, BLOB_DENIED or
-// BLOB_UNAVAILABLE.
+// Open connects and asks for the bucket, which must be there. It refuses with BLOB_CONFIG_INVALID, BLOB_BUCKET_MISSING and BLOB_DENIED. With
+// BLOB_UNAVAILABLE, when nobody answers just now, the Store comes all the same: it may be used as soon as somebody does.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.PartSize == 0 {
 		o.PartSize = partSize
@@ -68,13 +69,17 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fault.New(fault.Invalid, "BLOB_CONFIG_INVALID", "cannot use the store at %q: %v", o.Endpoint, err)
 	}
 	s := &Store{o: o, core: core, wait: pause}
-	var found bool
-	err = s.again(ctx, func() (err error) {
-		found, err = core.BucketExists(ctx, o.Bucket)
-		return err
-	})
+	soon, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	found, err := core.BucketExists(soon, o.Bucket)
 	if err != nil {
-		return nil, s.failed("open", o.Bucket, err)
+		if soon.Err() != nil && ctx.Err() == nil {
+			err = fault.New(fault.Unavailable, "BLOB_UNAVAILABLE", "the store at %s does not answer", o.Endpoint)
+		}
+		if err = s.failed("open", o.Bucket, err); fault.ReasonOf(err) != "BLOB_UNAVAILABLE" {
+			return nil, err
+		}
+		return s, err
 	}
 	if !found {
 		return nil, fault.New(fault.Unavailable, "BLOB_BUCKET_MISSING", "there is no bucket %s at %s: make it, or correct its name", o.Bucket, o.Endpoint)

@@ -247,6 +247,10 @@ func TestRefused(t *testing.T) {
 	if _, err := Open(context.Background(), o); fault.ReasonOf(err) != "BLOB_DENIED" {
 		t.Errorf("a wrong secret: %v", err)
 	}
+	o.SecretKey, o.Endpoint = s.o.SecretKey, "127.0.0.1:9" // nobody is there
+	if s, err := Open(context.Background(), o); s == nil || fault.ReasonOf(err) != "BLOB_UNAVAILABLE" {
+		t.Errorf("a store that does not answer: %v, %v", s, err)
+	}
 	s.o.Bucket = "another-bucket"
 	if _, err := s.Put(context.Background(), "a", strings.NewReader("x"), 1); fault.ReasonOf(err) != "BLOB_BUCKET_MISSING" {
 		t.Errorf("a bucket that is gone: %v", err)
