@@ -15,6 +15,7 @@ import (
 	"parley/internal/sip/dialog"
 	"parley/internal/sip/digest"
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
@@ -51,7 +52,7 @@ type Call struct {
 
 // leg is one phone that was reached.
 type leg struct {
-	dialog.Leg
+	peer.Leg
 	rseq   uint32       // of its last reliable provisional; 0 for none
 	agreed bool         // it has answered our offer reliably
 	ack    *sip.Request // of its 2xx

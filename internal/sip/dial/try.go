@@ -10,8 +10,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"parley/internal/line"
-	"parley/internal/sip/dialog"
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
@@ -148,7 +148,7 @@ func (c *Call) provisional(res *sip.Response, req *sip.Request) (p line.Progress
 
 // leg finds the phone that a response came from; nil when there are too many.
 func (c *Call) leg(res *sip.Response, req *sip.Request) *leg {
-	fresh := dialog.LegOf(req, res, c.way, c.o.Via != "")
+	fresh := peer.Reached(req, res, c.way, c.o.Via != "")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.legs[fresh.Tag()]

@@ -17,6 +17,7 @@ import (
 	"parley/internal/line"
 	"parley/internal/sip/digest"
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
@@ -41,12 +42,8 @@ var (
 // the dialog come in goroutines of their own, so everything below mu is shared; no method of a transaction is called with mu held, since
 // a CANCEL calls back with the transaction's lock held.
 type Dialog struct {
+	origin
 	s    *stack.Stack
-	req  *sip.Request   // the INVITE, never changed; of ours the first one
-	tx   *sip.ServerTx  // nil for an INVITE of ours
-	keys *digest.Keys   // that we answer challenges with, or nil
-	from sip.FromHeader // ours with our tag
-	self sip.Uri        // scheme and user of our Contact
 	done chan struct{}
 
 	mu      sync.Mutex
@@ -54,7 +51,7 @@ type Dialog struct {
 	line    Line
 	by      string // who ended it
 	status  int    // of a failure, or 0
-	leg     Leg
+	leg     peer.Leg
 	agreed  bool // offer and answer of the INVITE have met
 	session session
 	cseq    uint32   // of our last request
@@ -64,6 +61,15 @@ type Dialog struct {
 	pending *pending // a 2xx of ours that waits for its ACK
 	ring    *reliable
 	refer   *transfer // a REFER of ours that waits to hear how it went
+}
+
+// origin is what a dialog was made of; it does not change.
+type origin struct {
+	as   peer.Sender
+	req  *sip.Request  // the INVITE; of ours the first one
+	tx   *sip.ServerTx // nil for an INVITE of ours
+	keys *digest.Keys  // that we answer challenges with, or nil
+	self sip.Uri       // scheme and user of our Contact
 }
 
 // turn says whose INVITE or offer is open.
@@ -101,8 +107,8 @@ func New(s *stack.Stack, req *sip.Request, tx *sip.ServerTx) (*Dialog, *stack.Ve
 		return nil, v
 	}
 	d := &Dialog{
-		s: s, req: req, tx: tx, from: req.To().AsFrom(), self: req.Recipient, done: make(chan struct{}),
-		remote: req.CSeq().SeqNo, session: sess, leg: legOf(req),
+		origin: origin{as: peer.Sender{Stack: s, From: req.To().AsFrom(), ID: *req.CallID()}, req: req, tx: tx, self: req.Recipient},
+		s:      s, done: make(chan struct{}), remote: req.CSeq().SeqNo, session: sess, leg: peer.Of(req),
 	}
 	d.session.timer = time.AfterFunc(s.Timing.Answer, func() { s.Work.Run(d.tick) })
 	return d, nil
@@ -339,7 +345,7 @@ func (d *Dialog) Cause() (by string, status int) {
 // contact is our own target with the feature tag of a conference focus (RFC 4579 section 4.2).
 func (d *Dialog) contact() *sip.ContactHeader {
 	d.mu.Lock()
-	at := stack.Way{Network: d.leg.network, Addr: d.leg.source}
+	at := stack.Way{Network: d.leg.Network, Addr: d.leg.Source}
 	d.mu.Unlock()
 	return Contact(d.s, at, &d.self)
 }

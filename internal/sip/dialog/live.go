@@ -11,6 +11,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/line"
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
@@ -137,7 +138,7 @@ func (d *Dialog) wait(ctx context.Context, wait time.Duration) bool {
 // Message implements line.Live.
 func (d *Dialog) Message(ctx context.Context, contentType string, body []byte) error {
 	d.mu.Lock()
-	st, takes := d.state, d.leg.message
+	st, takes := d.state, d.leg.Message
 	d.mu.Unlock()
 	switch {
 	case st == early, st == over:
@@ -148,7 +149,7 @@ func (d *Dialog) Message(ctx context.Context, contentType string, body []byte) e
 		return fault.New(fault.Invalid, "INVALID_CONTENT_TYPE", "%q is not a content type, for example text/plain", contentType)
 	}
 	_, err := d.errand(ctx, func() ([]byte, error) {
-		_, res, _, err := d.ask(sip.MESSAGE, content{contentType, body})
+		_, res, _, err := d.ask(sip.MESSAGE, peer.Content{Kind: contentType, Body: body})
 		switch {
 		case err != nil, res.StatusCode == 408, res.StatusCode == 503, res.StatusCode == 504:
 			return nil, fault.New(fault.Unavailable, "MESSAGE_UNANSWERED", "the phone did not confirm the message; try again")

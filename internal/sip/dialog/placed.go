@@ -9,6 +9,7 @@ import (
 
 	"parley/internal/sip/digest"
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
@@ -18,7 +19,11 @@ func Place(s *stack.Stack, invite *sip.Request, self sip.Uri, keys *digest.Keys,
 	if l == nil {
 		l = deaf{}
 	}
-	d := &Dialog{s: s, req: invite, keys: keys, from: *invite.From(), self: self, done: make(chan struct{}), line: l, cseq: invite.CSeq().SeqNo}
+	from := peer.Sender{Stack: s, From: *invite.From(), ID: *invite.CallID()}
+	d := &Dialog{
+		origin: origin{as: from, req: invite, keys: keys, self: self},
+		s:      s, done: make(chan struct{}), line: l, cseq: invite.CSeq().SeqNo,
+	}
 	d.session.interval, d.session.ours = s.Timing.SessionExpires, true
 	d.session.timer = time.AfterFunc(time.Hour, func() { s.Work.Run(d.tick) })
 	d.session.timer.Stop()
@@ -64,7 +69,7 @@ func (d *Dialog) Raise(res *sip.Response) bool {
 }
 
 // Early makes a leg the one that requests inside the unanswered call belong to. agreed tells that it has answered our offer for good.
-func (d *Dialog) Early(leg Leg, agreed bool) {
+func (d *Dialog) Early(leg peer.Leg, agreed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.state == early {
@@ -73,7 +78,7 @@ func (d *Dialog) Early(leg Leg, agreed bool) {
 }
 
 // Establish makes the dialog that of a 2xx; false when it is over or has a 2xx already.
-func (d *Dialog) Establish(leg Leg, res *sip.Response) bool {
+func (d *Dialog) Establish(leg peer.Leg, res *sip.Response) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.state != early {
@@ -117,18 +122,18 @@ func (d *Dialog) End(by string, status int) bool {
 }
 
 // Prack confirms a reliable provisional response of a leg (RFC 3262 section 4). It waits for the answer.
-func (d *Dialog) Prack(leg Leg, rseq, invite uint32) error {
+func (d *Dialog) Prack(leg peer.Leg, rseq, invite uint32) error {
 	rack := sip.NewHeader("RAck", strconv.FormatUint(uint64(rseq), 10)+" "+strconv.FormatUint(uint64(invite), 10)+" INVITE")
 	_, _, _, err := d.s.AskAs(d.keys, func() (*sip.Request, error) {
-		return d.requestTo(&leg, sip.CSeqHeader{SeqNo: d.Next(), MethodName: sip.PRACK}, content{}, rack)
+		return d.as.Make(&leg, sip.CSeqHeader{SeqNo: d.Next(), MethodName: sip.PRACK}, peer.Content{}, rack)
 	})
 	return err
 }
 
 // Dismiss says goodbye to a leg that answered too late or beside another one. It waits for the answer.
-func (d *Dialog) Dismiss(leg Leg, reason string) error {
+func (d *Dialog) Dismiss(leg peer.Leg, reason string) error {
 	_, _, _, err := d.s.AskAs(d.keys, func() (*sip.Request, error) {
-		return d.requestTo(&leg, sip.CSeqHeader{SeqNo: d.Next(), MethodName: sip.BYE}, content{}, reasonHeader(0, reason)...)
+		return d.as.Make(&leg, sip.CSeqHeader{SeqNo: d.Next(), MethodName: sip.BYE}, peer.Content{}, reasonHeader(0, reason)...)
 	})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
@@ -51,7 +52,7 @@ func (d *Dialog) referred() {
 
 func (d *Dialog) sendRefer(ctx context.Context, to string, t *transfer) error {
 	_, res, _, err := d.ask(
-		sip.REFER, content{}, d.contact(), d.s.Allow(), sip.NewHeader("Refer-To", "<"+to+">"), sip.NewHeader("Referred-By", "<"+d.from.Address.String()+">"),
+		sip.REFER, peer.Content{}, d.contact(), d.s.Allow(), sip.NewHeader("Refer-To", "<"+to+">"), sip.NewHeader("Referred-By", "<"+d.as.From.Address.String()+">"),
 	)
 	switch {
 	case err != nil, res.StatusCode == 408:
@@ -165,7 +166,7 @@ func (d *Dialog) tell(silent bool, id string, code int) {
 	}
 	body := "SIP/2.0 " + strconv.Itoa(code) + " " + stack.Phrase(code) + "\r\n"
 	_, _, _, err := d.ask(
-		sip.NOTIFY, content{"message/sipfrag;version=2.0", []byte(body)}, d.contact(), sip.NewHeader("Event", "refer;id="+id),
+		sip.NOTIFY, peer.Content{Kind: "message/sipfrag;version=2.0", Body: []byte(body)}, d.contact(), sip.NewHeader("Event", "refer;id="+id),
 		sip.NewHeader("Subscription-State", state),
 	)
 	if err != nil {

@@ -1,64 +1,30 @@
 package dialog
 
 import (
-	"context"
 	"errors"
 	"strconv"
 
 	"github.com/emiago/sipgo/sip"
 
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
 var errNoOffer = errors.New("the line makes no offer")
 
-// content is a body and its type.
-type content struct {
-	kind string
-	body []byte
-}
-
-func sdp(body []byte) content { return content{field.SDP, body} }
-
 // request makes the next request to the peer (RFC 3261 section 12.2.1.1).
-func (d *Dialog) request(method sip.RequestMethod, c content, headers ...sip.Header) (*sip.Request, error) {
+func (d *Dialog) request(method sip.RequestMethod, c peer.Content, headers ...sip.Header) (*sip.Request, error) {
 	d.mu.Lock()
 	d.cseq++
 	cseq, leg := d.cseq, d.leg
 	d.mu.Unlock()
-	return d.requestTo(&leg, sip.CSeqHeader{SeqNo: cseq, MethodName: method}, c, headers...)
-}
-
-// requestTo makes a request to one leg. It may have to connect first.
-func (d *Dialog) requestTo(leg *Leg, cseq sip.CSeqHeader, c content, headers ...sip.Header) (*sip.Request, error) {
-	way, err := d.s.Route(context.Background(), leg.hop())
-	if err != nil {
-		return nil, err
-	}
-	req := sip.NewRequest(cseq.MethodName, sip.Uri{})
-	leg.address(req)
-	from, to, id, forwards := d.from, leg.to, *d.req.CallID(), sip.MaxForwardsHeader(70)
-	req.AppendHeader(&from)
-	req.AppendHeader(&to)
-	req.AppendHeader(&id)
-	req.AppendHeader(&cseq)
-	req.AppendHeader(&forwards)
-	req.AppendHeader(sip.NewHeader("User-Agent", d.s.UserAgent))
-	for _, h := range headers {
-		req.AppendHeader(h)
-	}
-	if len(c.body) > 0 {
-		req.AppendHeader(sip.NewHeader("Content-Type", c.kind))
-	}
-	req.SetBody(c.body)
-	d.s.Lead(req, way)
-	return req, nil
+	return d.as.Make(&leg, sip.CSeqHeader{SeqNo: cseq, MethodName: method}, c, headers...)
 }
 
 // ask sends the next request and returns its final response, see stack.Stack.AskAs. It goes on when the dialog is over, so that a BYE finds
 // its answer.
-func (d *Dialog) ask(method sip.RequestMethod, c content, headers ...sip.Header) (*sip.Request, *sip.Response, *sip.ClientTx, error) {
+func (d *Dialog) ask(method sip.RequestMethod, c peer.Content, headers ...sip.Header) (*sip.Request, *sip.Response, *sip.ClientTx, error) {
 	return d.s.AskAs(d.keys, func() (*sip.Request, error) { return d.request(method, c, headers...) })
 }
 
@@ -68,7 +34,7 @@ func (d *Dialog) bye(status int, reason string) {
 		return
 	}
 	d.s.Work.Run(func() {
-		if _, _, _, err := d.ask(sip.BYE, content{}, reasonHeader(status, reason)...); err != nil {
+		if _, _, _, err := d.ask(sip.BYE, peer.Content{}, reasonHeader(status, reason)...); err != nil {
 			d.s.Log.Debug("BYE got no answer", "sip_call_id", d.req.CallID().Value(), "error", err)
 		}
 	})
@@ -87,7 +53,7 @@ func reasonHeader(status int, reason string) []sip.Header {
 
 // reinvite sends an INVITE with our offer inside the dialog and acknowledges it. The offers' turn is ours when it is called.
 func (d *Dialog) reinvite(offer []byte, headers ...sip.Header) (*sip.Response, error) {
-	req, res, tx, err := d.ask(sip.INVITE, sdp(offer), headers...)
+	req, res, tx, err := d.ask(sip.INVITE, peer.SDP(offer), headers...)
 	if err != nil || !res.IsSuccess() {
 		return res, err
 	}
@@ -105,8 +71,8 @@ func (d *Dialog) reinvite(offer []byte, headers ...sip.Header) (*sip.Response, e
 }
 
 // Ack makes the ACK of a 2xx: a transaction of its own with the number and the credentials of the INVITE (RFC 3261 section 13.2.2.4).
-func (d *Dialog) Ack(leg *Leg, invite *sip.Request) (*sip.Request, error) {
-	ack, err := d.requestTo(leg, sip.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sip.ACK}, content{})
+func (d *Dialog) Ack(leg *peer.Leg, invite *sip.Request) (*sip.Request, error) {
+	ack, err := d.as.Make(leg, sip.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sip.ACK}, peer.Content{})
 	if err != nil {
 		return nil, err
 	}

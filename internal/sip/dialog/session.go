@@ -8,6 +8,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"parley/internal/sip/field"
+	"parley/internal/sip/peer"
 	"parley/internal/sip/stack"
 )
 
@@ -114,7 +115,7 @@ func (d *Dialog) tick() {
 // refresh keeps the session alive: by UPDATE without an offer where the peer takes it, else by re-INVITE.
 func (d *Dialog) refresh() {
 	d.mu.Lock()
-	byUpdate := d.leg.update
+	byUpdate := d.leg.Update
 	if !byUpdate && d.turn != nobody {
 		d.session.wake(d.s.Timing.T1) // their re-INVITE may refresh it anyway
 		d.mu.Unlock()
@@ -128,7 +129,7 @@ func (d *Dialog) refresh() {
 	var res *sip.Response
 	var err error
 	if byUpdate {
-		_, res, _, err = d.ask(sip.UPDATE, content{}, headers...)
+		_, res, _, err = d.ask(sip.UPDATE, peer.Content{}, headers...)
 	} else {
 		res, err = d.refreshByInvite(headers)
 	}
@@ -187,7 +188,7 @@ func (d *Dialog) refreshed(res *sip.Response, err error, byUpdate bool) {
 		d.wakeIn(d.patience())
 	case byUpdate:
 		d.mu.Lock()
-		d.leg.update = false
+		d.leg.Update = false
 		d.session.wake(time.Millisecond)
 		d.mu.Unlock()
 	default:
@@ -207,8 +208,8 @@ func (d *Dialog) patience() time.Duration {
 func (d *Dialog) adopt(res *sip.Response) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if c := res.Contact(); c != nil && c.Address.Host != "" && !d.leg.nat {
-		d.leg.target = *c.Address.Clone()
+	if c := res.Contact(); c != nil && c.Address.Host != "" && !d.leg.NAT {
+		d.leg.Target = *c.Address.Clone()
 	}
 	if interval, refresher, ok := field.Interval(field.First(res, "session-expires", "x")); ok {
 		d.session.interval = max(interval, d.s.Timing.MinSE)

@@ -223,7 +223,7 @@ func (d *Dialog) agree(req *sip.Request, tx *sip.ServerTx, media bool) *sip.Resp
 		return nil
 	}
 	d.mu.Lock()
-	d.leg.refresh(req)
+	d.leg.Refresh(req)
 	confirmed := d.state == confirmed
 	d.mu.Unlock()
 	headers := []sip.Header{d.contact(), d.s.Allow(), sip.NewHeader("Supported", stack.Supported)}

@@ -1,4 +1,4 @@
-package dialog
+package peer
 
 import (
 	"fmt"
@@ -48,14 +48,14 @@ func TestWayBack(t *testing.T) {
 		{"IPv6", []string{via, "Contact: <sip:a@[2001:db8::9]:5070>", "Record-Route: <sip:[2001:db8::1];lr>"}, "sip:a@[2001:db8::9]:5070 [<sip:[2001:db8::1];lr>] UDP [2001:db8::1]:5060"},
 	}
 	for _, c := range cases {
-		p := legOf(invite(t, c.rows...))
+		p := Of(invite(t, c.rows...))
 		req := sip.NewRequest(sip.BYE, sip.Uri{})
 		p.address(req)
 		var routes []string
 		for _, h := range req.GetHeaders("route") {
 			routes = append(routes, h.Value())
 		}
-		hop := p.hop()
+		hop := p.Hop()
 		if hop.Port == 0 {
 			hop.Port = sip.DefaultPort(hop.Network)
 		}
@@ -67,16 +67,16 @@ func TestWayBack(t *testing.T) {
 
 func TestAllowDecidesOnUPDATE(t *testing.T) {
 	const rest = "Contact: <sip:a@203.0.113.9>"
-	p := legOf(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest))
-	if p.update {
+	p := Of(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest))
+	if p.Update {
 		t.Error("UPDATE without Allow")
 	}
-	p.refresh(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest, "Allow: INVITE, update", "Allow: BYE"))
-	if !p.update {
+	p.Refresh(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest, "Allow: INVITE, update", "Allow: BYE"))
+	if !p.Update {
 		t.Error("Allow names UPDATE")
 	}
-	p.refresh(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest))
-	if !p.update {
+	p.Refresh(invite(t, "Via: SIP/2.0/UDP h;branch=z9hG4bKx", rest))
+	if !p.Update {
 		t.Error("a request without Allow says nothing")
 	}
 }
