@@ -64,7 +64,7 @@ func (l *Line) sit() error {
 func (l *Line) portOptions(echo bool) loop.PortOptions {
 	mute := l.record.call.MuteDirection
 	return loop.PortOptions{
-		Tag: string(l.id), Held: l.want.held, Echo: echo,
+		Tag: string(l.id), Held: l.want.held || l.overlay.hold, Echo: echo,
 		Muted: mute == "in" || mute == "both", Deaf: mute == "out" || mute == "both",
 	}
 }

@@ -171,12 +171,15 @@ func (l *Line) hold(ctx context.Context, on bool) error {
 	if l.overlay.hold == on {
 		return nil
 	}
+	if seat := l.seat(); seat != nil { // the conference plays music to those on hold
+		if err := seat.Set(ctx, conference.ParticipantPatch{Held: &on}); err != nil {
+			return err
+		}
+	}
 	l.overlay.hold = on
-	l.want.held = on || held(l.media)
-	l.tell(ctx)
 	l.setBooth()
 	if l.booth == nil {
-		return nil // the conference plays music to those on hold
+		return nil
 	}
 	l.hush()
 	if on {

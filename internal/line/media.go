@@ -174,7 +174,7 @@ type leg struct {
 func (l *Line) agreed(m sdp.Media) {
 	l.media = m
 	l.want = leg{
-		held:   l.overlay.hold || held(m),
+		held:   held(m),
 		silent: !m.Direction.Receives(),
 		media:  conference.Media{Kind: "sip", Codec: m.Codec.Name, Address: masked(m.Remote.Addr())},
 	}

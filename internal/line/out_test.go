@@ -105,7 +105,9 @@ func (n *network) leg(i int) *leg {
 
 // place runs f with a network.
 func place(t *testing.T, callees map[string][]int, f func(b *theatre, n *network)) {
-	perform(t, open, func(b *theatre) {
+	o := open
+	o.Local = func(host string) bool { return host == "parley" }
+	perform(t, o, func(b *theatre) {
 		n := &network{callees: callees, at: map[string][]string{}}
 		for to := range callees {
 			n.at[to] = append(n.at[to], to)
