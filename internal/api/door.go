@@ -11,6 +11,7 @@ import (
 
 	"parley/internal/api/account"
 	"parley/internal/api/calls"
+	"parley/internal/api/control"
 	"parley/internal/api/flows"
 	"parley/internal/api/history"
 	"parley/internal/api/rest"
@@ -24,6 +25,7 @@ import (
 type Rooms interface {
 	Create(ctx context.Context, c conference.Create) (room.View, error)
 	Do(ctx context.Context, id conference.ID, c conference.Command, o room.DoOptions) (room.View, error)
+	control.Rooms
 }
 
 // Options of a door. Store, Rooms, Lines are needed.
@@ -53,6 +55,7 @@ type Door struct {
 	counts  *web.Counts
 	handler http.Handler
 	history *history.History
+	control *control.Control
 }
 
 // loginRate is how often one address may try a password, per second; the original's figure.
@@ -69,8 +72,8 @@ func New(o Options) (*Door, error) {
 	o.Realm = cmp.Or(o.Realm, "parley")
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	accounts := account.New(o.Store, o.Realm)
-	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts(), history: history.New(o.Store)}
-	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), o.More)
+	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts(), history: history.New(o.Store), control: control.New(o.Rooms)}
+	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), d.control.Routes(), o.More)
 	d.routes = append(d.routes, calls.Routes(calls.Options{Store: o.Store, Lines: o.Lines, Exchange: o.Exchange, Ways: o.Ways})...)
 	d.routes = append(d.routes, flows.New(o.Store, o.Flows).Routes()...)
 	guard := rest.Guard{

@@ -70,7 +70,7 @@ func (d *Door) participantsWhere(r *rest.Request, q store.Query) (rest.Reply, er
 	q.Kind = store.Conferencecall
 	return r.List(q, func(rec store.Record) (any, error) {
 		p, err := rest.Read[conference.Participant](rec)
-		return p.Resource(), err
+		return d.control.Show(&p), err
 	})
 }
 
@@ -87,7 +87,7 @@ func (d *Door) listTalkers(r *rest.Request) (rest.Reply, error) {
 	out := rest.Page{Result: []any{}}
 	for i := range participants {
 		if participants[i].Speaking {
-			out.Result = append(out.Result, participants[i].Resource())
+			out.Result = append(out.Result, d.control.Show(&participants[i]))
 		}
 	}
 	return rest.Reply{Body: out}, nil
@@ -118,7 +118,9 @@ func (d *Door) getParticipant(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	return rest.Tagged(p.Resource())
+	out, err := rest.Tagged(p.Resource())
+	out.Body = d.control.Show(&p) // the tag is of what changes by a change
+	return out, err
 }
 
 func (d *Door) updateParticipant(r *rest.Request) (rest.Reply, error) {
