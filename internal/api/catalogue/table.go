@@ -41,9 +41,9 @@ var table = []Entry{
 	{"recording_deleted", first, "Recording", "A recording was deleted, by somebody or because its time of retention is over.", fields{"status": "ended", "end_reason": "stopped", "tm_delete": now}},
 
 	{"recording_updated", first, "Recording", "The recording of a call has stopped; its file is being made.", fields{"status": "stopping", "reference_type": "call", "end_reason": "stopped", "tm_start": now, "tm_end": now}},
-	{"announcement_started", first, "RecordingNotice", "A participant is being told of a recording.", fields{"status": "playing"}},
-	{"announcement_ended", first, "RecordingNotice", "A participant has heard that there is a recording.", fields{"status": "waiting"}},
-	{"announcement_failed", first, "RecordingNotice", "A participant could not be told of a recording; its voice is not stored.", fields{"status": "failed"}},
+	{"announcement_started", first, "AnnouncementEvent", "An announcement begins to be heard, or a participant is being told of a recording.", fields{"status": "playing"}},
+	{"announcement_ended", first, "AnnouncementEvent", "An announcement is over, or a participant has heard that there is a recording.", fields{"status": "ended", "reason": "played"}},
+	{"announcement_failed", first, "AnnouncementEvent", "An announcement could not be heard, or a participant not be told of a recording; its voice is not stored.", fields{"status": "failed", "reason": "PROMPT_UNREACHABLE"}},
 	{"recording_consented", first, "RecordingNotice", "A participant has heard the announcement, and agreed where that is asked for; its voice is stored from now on.", fields{"status": "consented"}},
 
 	{"call_created", first, "Call", "A call was made, or has come in.", fields{"status": "ringing"}},
