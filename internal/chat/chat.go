@@ -64,6 +64,7 @@ type Post struct {
 	To         []conference.ParticipantID // who may read it; none for everybody
 	ReplyTo    string                     // id of a message of the conference, "" for none
 	Text       string
+	Name       string // of who writes without being a participant, at most 255 characters
 
 	Keep func(Message) (*store.Answer, error) // the answer to be kept with the message; nil for none
 }
@@ -149,6 +150,12 @@ func (c *Chat) draft(p Post) (m Message, err error) {
 	from, err := wire.OptionalUUID(string(p.From))
 	if err != nil {
 		return m, invalid("conferencecall_id: %v", err)
+	}
+	if err := wire.Text(p.Name, 255); err != nil {
+		return m, invalid("name: %v", err)
+	}
+	if from == "" {
+		m.Name = p.Name
 	}
 	if m.ReplyTo, err = wire.OptionalUUID(p.ReplyTo); err != nil {
 		return m, invalid("reply_to: %v", err)

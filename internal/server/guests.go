@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	apichat "parley/internal/api/chat"
@@ -9,6 +10,9 @@ import (
 	"parley/internal/api/stream"
 	"parley/internal/chat"
 	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/sip"
+	"parley/internal/wire"
 )
 
 // openChat makes the messages of conferences.
@@ -34,6 +38,28 @@ func (t texts) Post(ctx context.Context, room, participant, contentType string, 
 	if err == nil {
 		_, err = t.chat.Post(ctx, chat.Post{Conference: conference.ID(room), From: conference.ParticipantID(participant), Text: text})
 	}
+	return err
+}
+
+// message takes a text that came by SIP MESSAGE outside of any call, for a conference by its id or dial-in alias. Whose conference it is has to be proven, but
+// in --dev.
+func (p *parts) message(ctx context.Context, who sip.Identity, target, contentType string, body []byte) error {
+	if who.CustomerID == "" && !p.c.Dev {
+		return fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "messages to this address need the credentials of an extension")
+	}
+	text, err := chat.ReadBody(contentType, body)
+	if err != nil {
+		return err
+	}
+	id, ok := wire.ParseUUID(strings.TrimPrefix(target, "conference:"))
+	if !ok {
+		rec, err := p.store.Resolve(ctx, "dial_in", target)
+		if err != nil {
+			return err
+		}
+		id = rec.ID
+	}
+	_, err = p.chat.Post(ctx, chat.Post{Conference: conference.ID(id), CustomerID: who.CustomerID, Name: who.Extension, Text: text})
 	return err
 }
 

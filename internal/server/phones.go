@@ -25,7 +25,7 @@ func (p *parts) openPhones() (err error) {
 	}
 	p.phones, err = sip.Open(sip.Options{
 		Addr: p.c.SIP, TLS: secure, Exchange: sip.Lines(p.lines), Log: p.log,
-		Check: sanity.Check, Authenticate: p.authenticate, Register: p.registrar.Register, Contacts: p.registrar.Contacts,
+		Check: sanity.Check, Authenticate: p.authenticate, Register: p.registrar.Register, Message: p.message, Contacts: p.registrar.Contacts,
 		Timing: sip.Timing{SessionExpires: s.Expires, MinSE: s.MinExpires},
 		Limits: sip.Limits{InviteRate: p.c.Limits.InviteRate, Idle: p.c.Limits.SIPIdle},
 	})
