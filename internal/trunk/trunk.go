@@ -90,7 +90,7 @@ func NextHop(err error) bool {
 }
 
 // Plan returns the ways to a destination, the best first, never none without an error. Errors are INVALID_DESTINATION, DESTINATION_UNSUPPORTED,
-// DESTINATION_NOT_ALLOWED (a *Refusal), EXTENSION_NOT_FOUND, CONFERENCE_NOT_FOUND and NO_TRUNK_FOR_DESTINATION.
+// DESTINATION_NOT_ALLOWED and CALLS_OUT_LIMIT_REACHED (a *Refusal), EXTENSION_NOT_FOUND, CONFERENCE_NOT_FOUND and NO_TRUNK_FOR_DESTINATION.
 func (t *Trunks) Plan(ctx context.Context, customerID string, to, from call.Address) ([]route.Hop, error) {
 	target, err := route.Parse(to)
 	if err != nil {
@@ -100,6 +100,10 @@ func (t *Trunks) Plan(ctx context.Context, customerID string, to, from call.Addr
 		return nil, t.refuse(customerID, to, from, &Refusal{Rule: rule, err: err})
 	}
 	switch target.Kind {
+	case route.SIP, route.Tel: // whoever asks hears it now, not when the call has been made
+		if err := t.open(customerID, to, from); err != nil {
+			return nil, err
+		}
 	case route.Extension:
 		if target.Name, err = t.extension(ctx, customerID, target.Name); err != nil {
 			return nil, err
@@ -164,11 +168,21 @@ func (t *Trunks) Admit(r Request) (*guard.Pass, error) {
 		return t.guard.Free(), nil
 	}
 	p, err := t.guard.Admit(guard.Claim{CustomerID: r.CustomerID, TrunkID: r.Hop.TrunkID, Trunk: r.Hop.Limits})
+	return p, t.told(err, r.CustomerID, r.Destination, r.Source)
+}
+
+// open refuses what the customer's limits leave no room for just now.
+func (t *Trunks) open(customerID string, to, from call.Address) error {
+	return t.told(t.guard.Open(customerID), customerID, to, from)
+}
+
+// told returns the guard's refusal as one of ours, which the log hears of.
+func (t *Trunks) told(err error, customerID string, to, from call.Address) error {
 	var no *guard.Refusal
 	if errors.As(err, &no) {
-		return nil, t.refuse(r.CustomerID, r.Destination, r.Source, &Refusal{no.Rule, no.Limit, no.TrunkID, no})
+		return t.refuse(customerID, to, from, &Refusal{no.Rule, no.Limit, no.TrunkID, no})
 	}
-	return p, err
+	return err
 }
 
 // From returns whose trunk an address belongs to.

@@ -78,6 +78,16 @@ func (g *Guard) Admit(c Claim) (*Pass, error) {
 	return p, nil
 }
 
+// Open returns the *Refusal that a call of the customer's would get now, nil for none, and counts nothing.
+func (g *Guard) Open(customerID string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r := g.account("customer", customerID, g.customers).refuses(time.Now()); r != nil {
+		return r
+	}
+	return nil
+}
+
 // Free returns a pass that counts nowhere.
 func (g *Guard) Free() *Pass { return &Pass{guard: g, over: make(chan struct{})} }
 

@@ -177,7 +177,11 @@ func (m *model) admit(t *rapid.T, g *Guard, c Claim) {
 	if want == "" && c.TrunkID != "" {
 		want = m.room("trunk", c.TrunkID, c.Trunk)
 	}
+	opened := g.Open(c.CustomerID)
 	pass, err := g.Admit(c)
+	if (opened == nil) != (err == nil || !strings.HasPrefix(want, "customer_")) {
+		t.Fatalf("%+v: asked before %v, admitted %v", c, opened, err)
+	}
 	var r *Refusal
 	if errors.As(err, &r) != (want != "") || r != nil && (r.Rule != want || fault.ReasonOf(err) != "CALLS_OUT_LIMIT_REACHED") {
 		t.Fatalf("%+v: %v, want %q", c, err, want)
