@@ -333,6 +333,19 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestHead says that a request for the head of a stream does not open one.
+func TestHead(t *testing.T) {
+	s := newStage(t, Options{})
+	res, err := http.Head(s.server.URL + "/events/stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" || s.feed.Open() != 0 {
+		t.Errorf("%v, %d streams", res.Header, s.feed.Open())
+	}
+}
+
 // TestSilent says that a WebSocket whose client answers no ping, or never ends a frame that it has begun, is closed.
 func TestSilent(t *testing.T) {
 	s := newStage(t, Options{Patience: 300 * time.Millisecond, Beat: 50 * time.Millisecond})

@@ -38,6 +38,9 @@ func (f *Feed) events(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
+	if r.Method == http.MethodHead { // there is nothing to follow
+		return rest.Reply{Stream: func(w http.ResponseWriter) error { kind(w.Header()); return nil }}, nil
+	}
 	ctx, leave, err := f.enter(r)
 	if err != nil {
 		return rest.Reply{}, err
@@ -66,12 +69,17 @@ func (f *Feed) events(r *rest.Request) (rest.Reply, error) {
 	}}, nil
 }
 
-// begin takes the connection over: the answer has no length and ends with it.
-func (f *Feed) begin(w http.ResponseWriter) (*pipe, error) {
-	h := w.Header().Clone()
+// kind says what the answer is, and that nobody on the way is to keep it.
+func kind(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
+}
+
+// begin takes the connection over: the answer has no length and ends with it.
+func (f *Feed) begin(w http.ResponseWriter) (*pipe, error) {
+	h := w.Header().Clone()
+	kind(h)
 	h.Set("Connection", "close")
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	c, _, err := http.NewResponseController(w).Hijack()
