@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	chunkMax  = 64 << 10  // bytes that are written at once
-	unsentMax = 64 << 10  // bytes that may wait in the socket before the next write: there is always room for a last word
-	sendSpace = 256 << 10 // of the socket
+	chunkMax  = 64 << 10         // bytes that are written at once
+	unsentMax = 64 << 10         // bytes that may wait in the socket before the next write: there is always room for a last word
+	sendSpace = 256 << 10        // of the socket
 	lookFirst = time.Millisecond // after that the socket is asked again; longer each time
 	lookLast  = 50 * time.Millisecond
 )
