@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"parley/internal/call"
 	"parley/internal/fault"
 	"parley/internal/flow/action"
 	"parley/internal/flow/active"
@@ -96,6 +97,28 @@ func TestStopAndDelete(t *testing.T) {
 		}
 		if a := w.record(id); a.Status != "running" {
 			t.Errorf("somebody else has stopped it: %+v", a)
+		}
+	})
+}
+
+// TestStopBeforeBegin stops runs whose calls still ring: that is written at once, and nothing is done when somebody answers.
+func TestStopBeforeBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for _, end := range []func(context.Context, string, string) (active.Activeflow, error){w.p.Stop, w.p.Delete} {
+			plan, err := w.p.Prepare(t.Context(), w.plan(`[{"type":"beep"}]`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, err := end(t.Context(), me, plan.Env.ActiveflowID); err != nil || a.EndReason != "stopped" {
+				t.Errorf("%v %+v", err, a)
+			}
+			if end := w.p.Perform(t.Context(), plan, w.call.stage()); end.Reason != "stopped" || end.Hangup != call.Normal || w.call.told(false) != "" {
+				t.Errorf("%+v %s", end, w.call.told(false))
+			}
+			if a := w.record(plan.Env.ActiveflowID); a.EndReason != "stopped" {
+				t.Errorf("%+v", a)
+			}
 		}
 	})
 }

@@ -115,11 +115,15 @@ func (p *Performer) change(ctx context.Context, customerID, id string, c active.
 func (p *Performer) halt(ctx context.Context, customerID, id string) error {
 	p.mu.Lock()
 	w := p.live[id]
+	begun := w != nil && w.begun
 	p.mu.Unlock()
 	if w == nil || w.plan.CustomerID != customerID {
 		return nil
 	}
 	w.halt()
+	if !begun { // its call still rings; Perform will find it stopped
+		return w.record.Write(ctx, active.End{At: time.Now(), Reason: run.Stopped})
+	}
 	select {
 	case <-w.finished:
 		return nil

@@ -30,6 +30,7 @@ type walk struct {
 	stage  *Stage
 	run    *run.Run
 	record *record.Record
+	begun  bool    // guarded by Performer.mu
 	seats  []*seat // of conferences whose pre-flow or mix the call is in, the outermost first
 
 	stop     chan struct{} // closed when somebody wants the run to end
@@ -70,6 +71,9 @@ func (w *walk) perform(ctx context.Context, s *Stage) run.End {
 		s = &Stage{}
 	}
 	w.stage = s
+	w.p.mu.Lock()
+	w.begun = true
+	w.p.mu.Unlock()
 	var cancel context.CancelFunc
 	w.whole, cancel = context.WithCancel(ctx)
 	step, over := w.halted(ctx)
