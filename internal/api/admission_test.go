@@ -54,5 +54,9 @@ func TestPINsAreNeverShown(t *testing.T) {
 	for _, bad := range []object{{"entry_tone": "gong"}, {"wait_music": "http:"}, {"admission": "ajar"}} {
 		w.refused(400, "INVALID_ARGUMENT", "POST", "/conferences", bad)
 	}
-	w.refused(400, "SETTING_UNSUPPORTED", "POST", "/conferences", object{"keypad": "consumer"})
+	w.refused(400, "INVALID_ARGUMENT", "POST", "/conferences", object{"keypad": "piano"})
+	w.refused(400, "SETTING_UNSUPPORTED", "POST", "/conferences", object{"video": "on"})
+	if a := w.must("POST", "/conferences", object{"keypad": "consumer"}); a.body["keypad"] != "consumer" {
+		t.Errorf("%s", a.raw)
+	}
 }

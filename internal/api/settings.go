@@ -34,18 +34,17 @@ type conferencePatch struct {
 	ModeratorPIN        *string         `json:"moderator_pin"`
 	EntryTone           *string         `json:"entry_tone"`
 	WaitMusic           *string         `json:"wait_music"`
+	Keypad              *string         `json:"keypad"`
 	unavailable
 }
 
 // unavailable are settings of the API that this version does not act on. Who asks for one is told so.
 type unavailable struct {
-	Keypad string `json:"keypad"`
-	Video  string `json:"video"`
+	Video string `json:"video"`
 }
 
 func (u *unavailable) check() error {
 	for _, s := range []struct{ field, value, none string }{
-		{"keypad", u.Keypad, "none"},
 		{"video", u.Video, "off"},
 	} {
 		if s.value != "" && s.value != s.none {
@@ -67,7 +66,7 @@ func (in *conferencePatch) patch() (p conference.Patch, err error) {
 	p = conference.Patch{
 		Name: in.Name, Detail: in.Detail, PreFlowID: in.PreFlowID, PostFlowID: in.PostFlowID, MaxParticipants: in.MaxParticipants,
 		Admission: (*conference.Admission)(in.Admission), DialIn: in.DialIn, EndOnModeratorLeave: in.EndOnModeratorLeave, RecordingNotice: in.RecordingNotice,
-		PIN: in.PIN, ModeratorPIN: in.ModeratorPIN, EntryTone: in.EntryTone, WaitMusic: in.WaitMusic,
+		PIN: in.PIN, ModeratorPIN: in.ModeratorPIN, EntryTone: in.EntryTone, WaitMusic: in.WaitMusic, Keypad: in.Keypad,
 	}
 	if len(in.Data) > 0 && !bytes.Equal(in.Data, []byte("null")) {
 		p.Data = (*[]byte)(&in.Data)
@@ -104,6 +103,7 @@ func (in *newConference) settings() (s conference.Settings, err error) {
 	put(&s.ModeratorPIN, p.ModeratorPIN)
 	put(&s.EntryTone, p.EntryTone)
 	put(&s.WaitMusic, p.WaitMusic)
+	put(&s.Keypad, p.Keypad)
 	put(&s.RecordingNotice, p.RecordingNotice)
 	return s, nil
 }

@@ -30,7 +30,6 @@ type room struct {
 	played   string      // wait_music that is heard
 	ringing  atomic.Bool // somebody's coming or going is heard
 	reel     *deck.Reel  // nil while nothing is recorded
-	guests   []*guest    // who listen or play without being in it
 	health   conference.Health
 	pending  []*request // to be written as soon as the store can
 	schedule schedule

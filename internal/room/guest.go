@@ -66,13 +66,13 @@ func (r *room) admit(g *guest) (err error) {
 		g.remove = mixer.Tap(g.tap)
 	}
 	g.room = r
-	r.guests = append(r.guests, g)
+	r.stage.guests = append(r.stage.guests, g)
 	return nil
 }
 
 func (r *room) showOut(g *guest) {
-	if i := slices.Index(r.guests, g); i >= 0 {
-		r.guests = slices.Delete(r.guests, i, i+1)
+	if i := slices.Index(r.stage.guests, g); i >= 0 {
+		r.stage.guests = slices.Delete(r.stage.guests, i, i+1)
 		g.leave(context.Canceled)
 		r.tidy()
 	}
@@ -93,10 +93,10 @@ func (r *room) dismiss(why error) {
 	if errors.Is(why, errMoved) {
 		why = fault.New(fault.Unavailable, "OWNER_CHANGED", "the conference is moving between owners; try again")
 	}
-	for _, g := range r.guests {
+	for _, g := range r.stage.guests {
 		g.leave(why)
 	}
-	r.guests = nil
+	r.stage.guests = nil
 }
 
 // dismissAtEnd does so when the conference goes on no more.

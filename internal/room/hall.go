@@ -12,9 +12,10 @@ import (
 // hall is a mix of its own: the conference's, and the lobby's, where all are muted and hear the music. Nothing of the lobby can get into the
 // conference or into a recording of it.
 type hall struct {
-	seats int    // with a port
-	mixer Mixer  // of the lobby, nil while nobody is in it; the conference's is room.mixer
-	music func() // of the lobby: stops it
+	seats  int      // with a port
+	guests []*guest // of the conference: who listen or play without being in it
+	mixer  Mixer    // of the lobby, nil while nobody is in it; the conference's is room.mixer
+	music  func()   // of the lobby: stops it
 }
 
 // departure is a seat that ends, and why.
@@ -143,7 +144,7 @@ func (r *room) unseat(out []departure) {
 
 // tidy closes halls that nobody is in.
 func (r *room) tidy() {
-	if r.mixer != nil && r.stage.seats == 0 && r.reel == nil && len(r.guests) == 0 {
+	if r.mixer != nil && r.stage.seats == 0 && r.reel == nil && len(r.stage.guests) == 0 {
 		r.mixer.Close()
 		r.mixer, r.facts = nil, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/conference/keypad"
 	"parley/internal/fault"
 	"parley/internal/loop"
 	"parley/internal/wire"
@@ -38,6 +39,7 @@ type Seat struct {
 	connected bool
 	speaking  bool
 	digits    []byte
+	pad       keypad.Pad
 }
 
 const (

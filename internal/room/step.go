@@ -211,7 +211,7 @@ func (r *room) react(b *batch) {
 			r.tune(seat, p)
 		case conference.ConferencecallDigitReceived:
 			if seat != nil {
-				seat.press(e.Digit[0])
+				r.pressed(seat, p, e)
 			}
 		}
 	}
