@@ -15,7 +15,7 @@ func (s *Store) Append(ctx context.Context, c *store.Change) error {
 	}
 	seqs := make([]int64, len(c.Events))
 	run := func(w *session) error { return w.change(c, seqs) }
-	if err := s.enqueue(ctx, &job{what: "append to " + c.Key, appends: true, run: run}); err != nil {
+	if err := s.enqueue(ctx, &job{what: "append to " + c.Key, run: run, appended: func() { s.recent.add(c, seqs) }}); err != nil {
 		return err
 	}
 	// Only now, and by the caller's goroutine: a change that was not written stays as it was.

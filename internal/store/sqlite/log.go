@@ -14,6 +14,9 @@ func (s *Store) Events(ctx context.Context, q store.LogQuery) (events []store.Ev
 	if err := q.Check(); err != nil {
 		return nil, 0, err
 	}
+	if events, next, ok := s.recent.read(&q); ok {
+		return events, next, nil
+	}
 	// The end is read first: what is committed after this is left for the next call, not lost. Numbers are committed in order.
 	end, _, err := s.Last(ctx, "")
 	if err != nil {

@@ -47,7 +47,7 @@ func (c *counts) add(batch []*job, err error) (appended int) {
 	now := time.Now()
 	for _, j := range batch {
 		switch {
-		case !j.appends:
+		case j.appended == nil:
 		case err != nil:
 			c.failed.Add(1)
 		case j.err != nil:

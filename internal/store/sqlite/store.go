@@ -44,6 +44,7 @@ type Store struct {
 	reading *sql.DB
 	texts   texts // prepared statements of reading
 	hints   store.Hints
+	recent  recent
 
 	queue chan *job
 	quit  chan struct{} // closed by Close: take no more

@@ -18,13 +18,13 @@ const (
 // job is one thing to write. run is called inside a savepoint of its own, perhaps more than once: a transaction that fails is
 // tried again.
 type job struct {
-	run     func(*session) error
-	what    string // for errors
-	appends bool   // counted, and readers of the log get a hint
-	since   time.Time
-	state   atomic.Int32
-	err     error
-	done    chan struct{} // closed by the writer, err is set
+	run      func(*session) error
+	what     string // for errors
+	appended func() // called by the writer when it is committed; such jobs are counted, and readers of the log get a hint; nil: it does not append
+	since    time.Time
+	state    atomic.Int32
+	err      error
+	done     chan struct{} // closed by the writer, err is set
 }
 
 // do hands a job to the writer and waits for its outcome.
@@ -125,6 +125,11 @@ func (s *Store) commit(w *session, batch []*job) {
 // settle counts the outcome, hints at it to the readers of the log, and lets the callers go.
 func (s *Store) settle(batch []*job, err error) {
 	appended := s.counts.add(batch, err)
+	for _, j := range batch {
+		if j.appended != nil && j.err == nil {
+			j.appended()
+		}
+	}
 	if appended > 0 {
 		s.counts.full.Store(false)
 		s.hints.Poke()
