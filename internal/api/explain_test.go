@@ -106,3 +106,34 @@ func TestEventTypes(t *testing.T) {
 	}
 	w.refused(404, "EVENT_TYPE_NOT_FOUND", "GET", "/event_types/conference_eaten", nil)
 }
+
+// TestExplainRoom says that what was done to all is told as such, and whoever waits, why.
+func TestExplainRoom(t *testing.T) {
+	w := newWorld(t)
+	id := w.must("POST", "/conferences", object{}).id()
+	boss, one, two := w.join(id, "ada", conference.Moderator), w.join(id, "ben", conference.Member), w.join(id, "cyd", conference.Member)
+	explain := func(who string) answer { return w.must("GET", "/conferencecalls/"+who+"/explain", nil) }
+	w.tell(id, conference.MuteAll{At: time.Now(), Muted: true})
+	if a := explain(one); a.why("muted") != "it was muted <- in the same step somebody else was changed: muted was meant for all" {
+		t.Errorf("%s", a.raw)
+	}
+	w.must("PUT", "/conferences/"+id, object{"admission": "lobby"})
+	guest := conference.ParticipantID(uuid.NewString())
+	w.tell(id, conference.Join{At: time.Now(), ID: guest, CustomerID: w.me, CallID: uuid.NewString(), Name: "dan"})
+	if a := explain(string(guest)); a.why("waiting") != "it waits to be let in" || a.body["summary"] == "" {
+		t.Errorf("%s", a.raw)
+	}
+	w.tell(id, conference.Deny{At: time.Now(), ID: guest})
+	if a := explain(string(guest)); a.why("left") != "a moderator did not let it in" {
+		t.Errorf("%s", a.raw)
+	}
+	held := true
+	w.tell(id, conference.Set{At: time.Now(), ID: conference.ParticipantID(two), Patch: conference.ParticipantPatch{Held: &held}})
+	if a := explain(two); a.why("held") != "it was put on hold" {
+		t.Errorf("%s", a.raw)
+	}
+	w.must("POST", "/conferences/"+id+"/terminate", nil)
+	if a := explain(boss); a.why("left") != "the conference was deleted or terminated <- the conference began to end: terminated" {
+		t.Errorf("%s", a.raw)
+	}
+}

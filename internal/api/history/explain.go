@@ -23,7 +23,7 @@ type explanation struct {
 
 // change is one thing that became otherwise, with what did it.
 type change struct {
-	About string `json:"about"` // came, joined, muted, deaf, held, role, volume, answered, left, ended, refused
+	About string `json:"about"` // came, joined, waiting, role, muted, deaf, held, volume, routing, answered, left, ended, refused
 	Value any    `json:"value"` // what it became
 	fact
 	Causes []fact `json:"causes"` // what it follows from, nearest first
@@ -51,6 +51,10 @@ type seat struct {
 	Muted        bool
 	Deaf         bool
 	Held         bool
+	RemoteHeld   bool `json:"remote_held"`
+	Waiting      string
+	CanHear      *[]string `json:"can_hear"`
+	CanSpeak     *[]string `json:"can_speak"`
 	Volume       int
 	LeaveReason  string `json:"leave_reason"`
 	ReferenceID  string `json:"reference_id"`
@@ -75,7 +79,7 @@ func (h *History) participant(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	events, err := h.all(r.Context(), store.LogQuery{CustomerID: r.CustomerID, Resource: rec.ID})
+	events, err := h.all(r.Context(), store.LogQuery{CustomerID: r.CustomerID, Resource: rec.ID, Types: []string{"conferencecall_*"}})
 	if err != nil {
 		return rest.Reply{}, err
 	}
@@ -121,7 +125,13 @@ func differences(before, now *seat) (list []change) {
 		add("deaf", now.Deaf, onOff(now.Deaf, "it was made deaf: it hears nothing", "it hears again"))
 	}
 	if now.Held != before.Held {
-		add("held", now.Held, onOff(now.Held, "it was put on hold", "it was taken off hold"))
+		add("held", now.Held, holdWords(before, now))
+	}
+	if now.Waiting != before.Waiting {
+		add("waiting", now.Waiting, waitWords(now.Waiting))
+	}
+	if !slices.Equal(listOf(now.CanHear), listOf(before.CanHear)) || !slices.Equal(listOf(now.CanSpeak), listOf(before.CanSpeak)) {
+		add("routing", len(listOf(now.CanHear))+len(listOf(now.CanSpeak)), "whom it hears and who hears it was changed")
 	}
 	if !fresh && now.Volume != before.Volume {
 		add("volume", now.Volume, fmt.Sprintf("its volume became %d dB", now.Volume))
@@ -144,6 +154,33 @@ func muteWords(fresh bool, before, now *seat) string {
 	return onOff(now.Muted, "it was muted", "it was unmuted")
 }
 
+func holdWords(before, now *seat) string {
+	switch {
+	case now.Held && now.RemoteHeld:
+		return "its own side put it on hold"
+	case !now.Held && before.RemoteHeld:
+		return "its own side took it off hold"
+	}
+	return onOff(now.Held, "it was put on hold", "it was taken off hold")
+}
+
+func waitWords(waiting string) string {
+	switch waiting {
+	case "":
+		return "it waits no longer"
+	case "moderator":
+		return "it waits for a moderator"
+	}
+	return "it waits to be let in"
+}
+
+func listOf(list *[]string) []string {
+	if list == nil {
+		return nil
+	}
+	return *list
+}
+
 func onOff(on bool, yes, no string) string {
 	if on {
 		return yes
@@ -158,6 +195,7 @@ func leaveWords(reason string) string {
 		"timeout": "the conference reached its timeout", "peer_left": "the other one of the two left", "media_timeout": "no media came from it for too long",
 		"call_ended": "its call had ended", "max_duration": "it was in the room for the longest time allowed", "refused": "the join did not come about",
 		"lost": "the server stopped or crashed under it", "moderator_left": "the last moderator left and the conference ends with them",
+		"denied": "a moderator did not let it in", "moved": "it goes on in another conference",
 	}
 	if text, ok := words[reason]; ok {
 		return text
@@ -176,6 +214,8 @@ func (h *History) causes(ctx context.Context, e *store.Event, now *seat, c *chan
 	switch now.LeaveReason {
 	case "terminated", "timeout", "peer_left", "moderator_left":
 		return h.conferenceEnd(ctx, e, now)
+	case "moved":
+		return h.movedTo(ctx, e, now)
 	case "hangup", "call_ended", "media_timeout", "max_duration", "refused", "lost":
 		return h.callEnd(ctx, e, now.ReferenceID)
 	}
@@ -264,6 +304,28 @@ func (h *History) callEnd(ctx context.Context, e *store.Event, call string) ([]f
 	return out, nil
 }
 
+// movedTo finds where a participant goes on.
+func (h *History) movedTo(ctx context.Context, e *store.Event, now *seat) ([]fact, error) {
+	out := []fact{}
+	recs, err := h.store.List(ctx, store.Query{Kind: store.Conferencecall, CustomerID: e.CustomerID, Reference: now.ReferenceID, Deleted: true, Limit: 10})
+	if err != nil {
+		return nil, fmt.Errorf("list what belongs to a call: %w", err)
+	}
+	for _, rec := range recs {
+		if rec.ID == now.ID {
+			continue
+		}
+		rows, _, err := h.store.Events(ctx, store.LogQuery{CustomerID: e.CustomerID, Resource: rec.ID, Types: []string{"conferencecall_joining"}, Limit: 1})
+		if err != nil {
+			return nil, fmt.Errorf("read log: %w", err)
+		}
+		for i := range rows {
+			out = append(out, factOf(&rows[i], fmt.Sprintf("it is %s in the conference %s", rec.ID, rec.Conference)))
+		}
+	}
+	return out, nil
+}
+
 // all reads everything that a query finds, of long stories the newest part.
 func (h *History) all(ctx context.Context, q store.LogQuery) (list []store.Event, err error) {
 	for q.Limit = 1000; ; {
@@ -295,8 +357,8 @@ func summary(now *seat, why []change) string {
 		}
 	}
 	said := []string{onOff(now.Status == "joined", "it is in the room", "it is "+now.Status)}
-	for _, about := range []string{"muted", "deaf", "held"} {
-		if c, ok := last[about]; ok && c.Value == true {
+	for _, about := range []string{"waiting", "muted", "deaf", "held"} {
+		if c, ok := last[about]; ok && c.Value != false && c.Value != "" {
 			said = append(said, c.Text)
 		}
 	}
