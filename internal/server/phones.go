@@ -78,6 +78,7 @@ func (p *parts) samples() []sample {
 		gauge("conferences_live", "Conferences with a room on this node.", float64(rooms.Rooms)),
 		gauge("participants", "Participants in them.", float64(rooms.Seats)),
 		gauge("calls", "Live calls.", float64(p.lines.Live())),
+		gauge("flows", "Runs of flows, on calls and on none.", float64(p.flows.Live())),
 		gauge("sip_dialogs", "Live SIP dialogs.", float64(phones.Dialogs)),
 		counter("sip_invites_refused_total", "INVITEs turned away by limits or while stopping.", phones.Refused),
 		counter("sip_messages_dropped_total", "Datagrams, messages and connections thrown away before parsing.", phones.Dropped),

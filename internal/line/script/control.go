@@ -142,6 +142,13 @@ func (p *Performer) Recover(ctx context.Context) error {
 	return err
 }
 
+// Live returns how many runs go on or are prepared.
+func (p *Performer) Live() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.live)
+}
+
 func (p *Performer) runs(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
