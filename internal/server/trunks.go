@@ -73,11 +73,11 @@ func (p *parts) trunkStates() map[string]trunks.State {
 }
 
 // authenticate takes calls from a trunk's networks for its customer's, without credentials; all others are asked for theirs. Who calls is what
-// the trunk says it is, not what somebody writes into From: Identity has no name in it.
+// the trunk says it is where the trunk is trusted, else what it writes into From.
 func (p *parts) authenticate(req *sipgo.Request, source netip.AddrPort) (sip.Identity, *sipgo.Response) {
 	if req.GetHeader("Authorization") == nil && req.GetHeader("Proxy-Authorization") == nil {
 		if o, ok := p.trunks.From(source.Addr()); ok {
-			return sip.Identity{CustomerID: o.CustomerID}, nil
+			return sip.Identity{CustomerID: o.CustomerID, Trusted: o.TrustIdentity}, nil
 		}
 	}
 	return p.registrar.Authenticate(req, source)

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,7 +107,10 @@ func (c *placed) reply(req *sip.Request, status int, tag, body string, extra ...
 		if c.network != "UDP" {
 			contact += ";transport=" + strings.ToLower(c.network)
 		}
-		extra = append(extra, "Contact: "+contact+">", "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, MESSAGE, REFER, NOTIFY, INFO, PRACK")
+		if !slices.ContainsFunc(extra, func(e string) bool { return strings.HasPrefix(e, "Contact:") }) {
+			extra = append(extra, "Contact: "+contact+">")
+		}
+		extra = append(extra, "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, MESSAGE, REFER, NOTIFY, INFO, PRACK")
 	}
 	for _, e := range extra {
 		name, v, _ := strings.Cut(e, ": ")

@@ -80,6 +80,11 @@ func (s *Server) accept(req *sip.Request, d *dialog.Dialog) (Line, error) {
 		Extension:   who.Extension,
 		Peer:        field.Source(req),
 	}
+	if who.Trusted {
+		if u, name, ok := field.Asserted(req); ok {
+			in.Source = address(&u, name)
+		}
+	}
 	if len(req.Body()) > 0 {
 		in.Offer = req.Body()
 	}

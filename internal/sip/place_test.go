@@ -284,3 +284,35 @@ func TestPlacedStop(t *testing.T) {
 	ringing.last(487)
 	up.ended("local", 0)
 }
+
+// TestContactThatLeadsNowhere: ACK and BYE go to where the answer came from.
+func TestContactThatLeadsNowhere(t *testing.T) {
+	s, _ := start(t, nil)
+	for _, contact := range []string{"<sip:bob@nothing.invalid:5060>", "<sip:bob@127.0.0.1:1;transport=tcp>"} {
+		c := place(t, s, "UDP", nil)
+		c.answerIt("Contact: " + contact)
+		c.d.Hangup("")
+		if bye := c.expectRequest("BYE", 200, ""); "<"+bye.Recipient.String()+">" != contact {
+			t.Errorf("BYE %s", bye)
+		}
+		c.ended("local", 0)
+	}
+}
+
+// TestTargetRefresh: a phone that moves within a call of ours is followed.
+func TestTargetRefresh(t *testing.T) {
+	s, _ := start(t, nil)
+	c := place(t, s, "UDP", nil)
+	c.answerIt()
+	other := newPhone(t, s, "UDP", "bob")
+	c.write(c.in("INVITE", offerSDP, "Contact: <sip:moved@"+other.local()+">"))
+	if res := c.expect(200); string(res.Body()) != answerSDP {
+		t.Errorf("answer %s", res)
+	}
+	c.write(c.in("ACK", ""))
+	c.d.Hangup("")
+	if bye := other.expectRequest("BYE", 200, ""); bye.Recipient.User != "moved" {
+		t.Errorf("BYE %s", bye)
+	}
+	c.ended("local", 0)
+}

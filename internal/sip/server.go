@@ -40,7 +40,10 @@ type Line interface {
 }
 
 // Identity is who a request was proven to come from; the zero Identity is anonymous.
-type Identity struct{ CustomerID, Extension string }
+type Identity struct {
+	CustomerID, Extension string
+	Trusted               bool // what it says of its callers in P-Asserted-Identity (RFC 3325) is believed
+}
 
 // Options of a server. Only Exchange is required.
 type Options struct {

@@ -22,7 +22,7 @@ func TestMessagesOutside(t *testing.T) {
 	s, _ := start(t, func(o *Options) {
 		o.Authenticate = func(req *sip.Request, _ netip.AddrPort) (Identity, *sip.Response) {
 			if header(req, "authorization") == "ada" {
-				return Identity{"c", "ada"}, nil
+				return Identity{CustomerID: "c", Extension: "ada"}, nil
 			}
 			res := sip.NewResponseFromRequest(req, 401, "Unauthorized", nil)
 			res.AppendHeader(sip.NewHeader("WWW-Authenticate", `Digest realm="x"`))
@@ -168,4 +168,27 @@ func TestConnectionLost(t *testing.T) {
 		t.Fatal("no connection")
 	}
 	c.ended("local", 0)
+}
+
+// TestAssertedIdentity: P-Asserted-Identity counts where it comes from somebody who is trusted.
+func TestAssertedIdentity(t *testing.T) {
+	s, x := start(t, func(o *Options) {
+		o.Authenticate = func(req *sip.Request, _ netip.AddrPort) (Identity, *sip.Response) {
+			return Identity{CustomerID: "c", Trusted: header(req, "subject") == "trusted"}, nil
+		}
+	})
+	for _, c := range []struct{ subject, header, want string }{
+		{"trusted", `"Bob, B." <sip:+15551234@carrier.example.com>, <tel:+15551234>`, "+15551234@carrier.example.com Bob, B."},
+		{"trusted", "tel:+15559999", "tel:+15559999 "},
+		{"trusted", "<nonsense>", "ada@127.0.0.1 Ada"},
+		{"stranger", "<sip:boss@example.com>", "ada@127.0.0.1 Ada"},
+	} {
+		p := newPhone(t, s, "UDP", "room")
+		l, _ := p.call(x, "P-Asserted-Identity: "+c.header, "Subject: "+c.subject)
+		if got := l.in.Source.Target + " " + l.in.Source.TargetName; got != c.want {
+			t.Errorf("%s with %s: %q, want %q", c.subject, c.header, got, c.want)
+		}
+		p.bye()
+		l.cause(t)
+	}
 }

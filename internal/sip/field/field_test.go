@@ -1,6 +1,7 @@
 package field
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,89 @@ func FuzzValues(f *testing.F) {
 		q := Quoted(s)
 		if inner := q[1 : len(q)-1]; len(inner) > 200 || strings.ContainsAny(inner, "\"\\\r\n\x00\x7f") || !utf8.ValidString(q) {
 			t.Errorf("quoted %q of %q", q, s)
+		}
+	})
+}
+
+func refer(t testing.TB, value string) *sip.Request {
+	t.Helper()
+	req := sip.NewRequest(sip.REFER, sip.Uri{Host: "a"})
+	req.AppendHeader(sip.NewHeader("Refer-To", value))
+	return req
+}
+
+func TestReferTo(t *testing.T) {
+	for value, want := range map[string]string{
+		"<sip:carol@example.com>":                        "sip:carol@example.com||true",
+		"sip:carol@example.com":                          "sip:carol@example.com||true",
+		`"C" <sips:carol@example.com;transport=tcp>;x=y`: "sips:carol@example.com;transport=tcp||true",
+		"<tel:+15551234>":                                "tel:+15551234||true",
+		"<sip:c@e?Replaces=abc%40h%3Bto-tag%3D1%3Bfrom-tag%3D2&Subject=x>": "sip:c@e|abc@h;to-tag=1;from-tag=2|true",
+		"<sip:c@e?replaces=%0d%0aX>":                                       "||false",
+		"<sip:c@e?Replaces=%zz>":                                           "||false",
+		"<sip:c@e":                                                         "||false",
+		"<http://example.com>":                                             "||false",
+		"":                                                                 "||false",
+	} {
+		to, replaces, ok := ReferTo(refer(t, value))
+		if got := fmt.Sprintf("%s|%s|%t", to, replaces, ok); got != want {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+	two := refer(t, "<sip:a@b>")
+	two.AppendHeader(sip.NewHeader("Refer-To", "<sip:c@d>"))
+	if _, _, ok := ReferTo(two); ok {
+		t.Error("two Refer-To are taken")
+	}
+}
+
+func FuzzReferTo(f *testing.F) {
+	for _, s := range []string{"<sip:c@e?Replaces=abc%3Bx>", "sip:a@b", "<tel:1>", "<sip:%00@b>", "<sip:[::1]?Replaces=%ff>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		to, replaces, ok := ReferTo(refer(t, value))
+		if ok && (!URI(to) || strings.ContainsAny(replaces, "\r\n\x00")) {
+			t.Errorf("%q gives %q and %q", value, to, replaces)
+		}
+	})
+}
+
+func FuzzURI(f *testing.F) {
+	for _, s := range []string{"sip:a@b", "sips:a@[::1]:5061;transport=tls", "tel:+1", "sip:*", "sip:", "sip:a@b?x=y"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !URI(text) {
+			return
+		}
+		m, err := sip.ParseMessage([]byte("OPTIONS sip:a@b SIP/2.0\r\nContact: <" + text + ">\r\nX: y\r\nContent-Length: 0\r\n\r\n"))
+		if err != nil || len(m.GetHeaders("X")) != 1 {
+			t.Errorf("%q breaks a message: %v", text, err)
+		}
+	})
+}
+
+func FuzzFragment(f *testing.F) {
+	for _, s := range []string{"SIP/2.0 200 OK", "SIP/2.0 100 Trying\r\nX: y", "SIP/2.0", "sip/2.0 999 x", ""} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if status, ok := Fragment(body); ok && (status < 100 || status > 699) {
+			t.Errorf("%q gives %d", body, status)
+		}
+	})
+}
+
+func FuzzAsserted(f *testing.F) {
+	for _, s := range []string{`"a, b" <sip:a@b>`, "tel:+1", "<sip:a@b>, <tel:1>", `"`, "<"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		req := sip.NewRequest(sip.INVITE, sip.Uri{Host: "a"})
+		req.AppendHeader(sip.NewHeader("P-Asserted-Identity", value))
+		if u, _, ok := Asserted(req); ok && u.Scheme == "" {
+			t.Errorf("%q gives a URI without a scheme", value)
 		}
 	})
 }

@@ -59,6 +59,30 @@ func URI(text string) bool {
 	return false
 }
 
+// Asserted reads the first P-Asserted-Identity (RFC 3325 section 9.1): its URI, sip, sips or tel, and its display name.
+func Asserted(req *sip.Request) (u sip.Uri, name string, ok bool) {
+	text, quoted := First(req, "p-asserted-identity"), false
+	end := strings.IndexFunc(text, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == ',' && !quoted
+	})
+	if end >= 0 {
+		text = text[:end]
+	}
+	name, rest, angled := strings.Cut(text, "<")
+	if !angled {
+		name, rest = "", text
+	}
+	bare, _, _ := strings.Cut(rest, ">")
+	bare = strings.TrimSpace(bare)
+	if !URI(bare) || sip.ParseUri(bare, &u) != nil {
+		return sip.Uri{}, "", false
+	}
+	return u, strings.Trim(strings.TrimSpace(name), `"`), true
+}
+
 // Token tells whether a text is fit to be a header's value: not empty, one line of printable characters.
 func Token(text string) bool {
 	return text != "" && len(text) <= 256 && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f })

@@ -114,10 +114,19 @@ func (p *Leg) Hop() stack.Hop {
 	}
 	h := stack.HopOf(next, p.Network)
 	h.Flow = p.Source
-	if at, err := netip.ParseAddrPort(p.Source); p.NAT && err == nil {
-		h = stack.Hop{Network: p.Network, Host: at.Addr().String(), Port: int(at.Port()), Flow: p.Source}
+	if _, err := netip.ParseAddrPort(p.Source); p.NAT && err == nil {
+		h = p.back()
 	}
 	return h
+}
+
+// back is where the peer's last message came from: the way to those whose Contact leads nowhere.
+func (p *Leg) back() stack.Hop {
+	at, err := netip.ParseAddrPort(p.Source)
+	if err != nil {
+		return stack.Hop{Network: p.Network, Host: "unknown.invalid"}
+	}
+	return stack.Hop{Network: p.Network, Host: at.Addr().String(), Port: int(at.Port()), Flow: p.Source}
 }
 
 // address fills in the request URI and the Route headers (RFC 3261 section 12.2.1.1).
@@ -154,7 +163,9 @@ type Sender struct {
 func (f *Sender) Make(leg *Leg, cseq sip.CSeqHeader, c Content, headers ...sip.Header) (*sip.Request, error) {
 	way, err := f.Stack.Route(context.Background(), leg.Hop())
 	if err != nil {
-		return nil, err
+		if way, err = f.Stack.Route(context.Background(), leg.back()); err != nil {
+			return nil, err
+		}
 	}
 	req := sip.NewRequest(cseq.MethodName, sip.Uri{})
 	leg.address(req)
