@@ -150,3 +150,48 @@ func passes(t *testing.T, d time.Duration) {
 	case <-t.Context().Done():
 	}
 }
+
+// TestCallRecordingSurvivesKill records one call of two that are in a conference, and kills the server. What the caller said and what it heard are files
+// of their own.
+func TestCallRecordingSurvivesKill(t *testing.T) {
+	t.Parallel()
+	needs(t, "baresip")
+	s := start(t)
+	room := s.conference(nil)
+	var calls []string
+	for i, v := range voices[:2] {
+		p := newPhone(t, v.codec, tone(codecs[v.codec].rate, v.hertz, time.Minute), account{})
+		p.enter("sip:" + room + "@" + s.sip)
+		s.wait(room, "conferencecall_speech_started", i+1)
+		calls = append(calls, s.wait(room, "conferencecall_joined", i+1).Data["reference_id"].(string))
+	}
+	started := s.must("POST", "/calls/"+calls[0]+"/recording_start", nil)
+	if status, refused := s.do("POST", "/calls/"+calls[0]+"/recording_start", nil); status != 409 || refused["error"].(object)["reason"] != "RECORDING_ALREADY_ACTIVE" {
+		t.Errorf("a second start: %d %v", status, refused)
+	}
+	recording := "/recordings/" + started["recording_id"].(string)
+	began := time.Now()
+	passes(t, 3*time.Second)
+	recorded := time.Since(began)
+	if status, refused := s.do("DELETE", recording, nil); status != 409 || refused["error"].(object)["reason"] != "RECORDING_NOT_ENDED" {
+		t.Errorf("delete while it runs: %d %v", status, refused)
+	}
+	s.kill()
+	s.start()
+	got := s.waitField(recording, "status", "ended")
+	length := time.Duration(got["duration_ms"].(float64)) * time.Millisecond
+	if got["end_reason"] != "interrupted" || got["reference_id"] != calls[0] || length < recorded-300*time.Millisecond || length > recorded+time.Second {
+		t.Errorf("after %v of recording: %v", recorded, got)
+	}
+	for i, direction := range []string{"in", "out"} {
+		rate, samples := parseWAV(s.download(recording + "/file?rendition=participant&conferencecall_id=" + direction))
+		wantTones(t, direction, rate, during(rate, samples, 500*time.Millisecond, length), i == 0, i == 1)
+	}
+	if status, refused := s.do("POST", "/calls/"+calls[0]+"/recording_stop", nil); status < 400 {
+		t.Errorf("stop after the call: %d %v", status, refused)
+	}
+	s.must("DELETE", recording, nil)
+	if status, _ := s.do("GET", recording+"/file", nil); status != 404 {
+		t.Errorf("file of a deleted recording: %d", status)
+	}
+}
