@@ -49,7 +49,10 @@ func (r Report) String() string {
 }
 
 // Run places the calls, measures, and hangs up. It fails when the target is not on loopback or nothing answers.
-func (c Calls) Run(ctx context.Context) (Report, error) {
+func (c Calls) Run(ctx context.Context) (Report, error) { return c.during(ctx, c.measure) }
+
+// during places the calls, measures as asked, and hangs up.
+func (c Calls) during(ctx context.Context, measure func(context.Context, *wheel, *Report) error) (Report, error) {
 	if !c.SIP.Addr().IsLoopback() {
 		return Report{}, fmt.Errorf("%v is not a loopback address: the load generator talks to this machine only", c.SIP)
 	}
@@ -79,7 +82,7 @@ func (c Calls) Run(ctx context.Context) (Report, error) {
 	if err := pause(ctx, c.Settle); err != nil {
 		return report, err
 	}
-	return report, c.measure(ctx, media, &report)
+	return report, measure(ctx, media, &report)
 }
 
 // place places the calls at the rate and hands the answered ones to the wheel.

@@ -56,6 +56,9 @@ func (s Suite) Run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", shape.name, err)
 		}
 	}
+	if err := s.recorded(ctx, filepath.Join(dir, "recorded")); err != nil {
+		return fmt.Errorf("recorded conference: %w", err)
+	}
 	return s.store(ctx, filepath.Join(dir, "store"))
 }
 
@@ -161,22 +164,30 @@ func (s *subject) stop() {
 
 // create makes a conference and returns its id and how long that took.
 func (s *subject) create(ctx context.Context) (string, time.Duration, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.http+"/v1.0/conferences", strings.NewReader(`{"type":"conference","name":"bench"}`))
-	if err != nil {
-		return "", 0, err
-	}
-	req.Header.Set("Authorization", "Bearer "+suiteKey)
 	begin := time.Now()
-	r, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", 0, err
-	}
-	defer r.Body.Close()
 	var body struct{ ID string }
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.StatusCode != http.StatusOK {
-		return "", 0, fmt.Errorf("create a conference: %s", r.Status)
+	if err := s.ask(ctx, http.MethodPost, "/conferences", `{"type":"conference","name":"bench"}`, &body); err != nil {
+		return "", 0, err
 	}
 	return body.ID, time.Since(begin), nil
+}
+
+// ask sends a request to the API and reads its answer.
+func (s *subject) ask(ctx context.Context, method, path, body string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, s.http+"/v1.0"+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+suiteKey)
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(r.Body).Decode(into); err != nil || r.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s", method, path, r.Status)
+	}
+	return nil
 }
 
 // creates makes n conferences at a rate a second and returns the quantiles of their times.
