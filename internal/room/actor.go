@@ -1,11 +1,12 @@
 package room
 
 import (
+	"sync/atomic"
+	"time"
+
 	"parley/internal/conference"
 	"parley/internal/loop"
 	"parley/internal/recording/deck"
-	"sync/atomic"
-	"time"
 )
 
 // room is one live conference. Everything but mail and done belongs to the goroutine of run.

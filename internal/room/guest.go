@@ -3,13 +3,13 @@ package room
 import (
 	"context"
 	"errors"
-	"parley/internal/conference"
-	"parley/internal/fault"
-	"parley/internal/wire"
 	"slices"
 	"sync"
 
+	"parley/internal/conference"
+	"parley/internal/fault"
 	mix "parley/internal/mixer"
+	"parley/internal/wire"
 )
 
 // guest is somebody who listens or plays without being a participant. It belongs to the room's goroutine.

@@ -1,11 +1,12 @@
 package room
 
 import (
-	"parley/internal/conference"
-	"parley/internal/loop"
 	"reflect"
 	"sync"
 	"time"
+
+	"parley/internal/conference"
+	"parley/internal/loop"
 )
 
 // hall is a mix of its own: the conference's, and the lobby's, where all are muted and hear the music. Nothing of the lobby can get into the

@@ -1,9 +1,10 @@
 package room
 
 import (
+	"time"
+
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
-	"time"
 )
 
 const (
@@ -20,6 +21,7 @@ type schedule struct {
 	retry   time.Time // next attempt to write what could not be written
 	backoff time.Duration
 	health  time.Time
+	keys    time.Time // when keys that somebody has pressed are all there will be
 	idle    time.Time // when the goroutine may end
 	wanted  bool      // somebody other than a passing request has asked for the room
 }
@@ -51,6 +53,7 @@ func (r *room) untilWake(now time.Time) time.Duration {
 			next = at
 		}
 	}
+	earlier(s.keys)
 	if at := r.state.NextDeadline(); !s.retry.IsZero() {
 		earlier(s.retry) // nothing is written before
 	} else if !at.IsZero() {
@@ -79,6 +82,7 @@ func (r *room) unwanted() bool {
 }
 
 func (r *room) wakeUp(now time.Time) {
+	r.lapse(now)
 	r.settle()
 	if r.ended {
 		return
