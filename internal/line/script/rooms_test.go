@@ -60,7 +60,7 @@ func TestConferences(t *testing.T) {
 		{
 			name: "the room ends while digits are awaited", list: `[` + join + `,{"type":"talk","option":{"text":"${voipbin.conference.result}"}}]`, pre: pin,
 			set:  func(f *fake, p *place) { time.AfterFunc(3*time.Second, func() { p.end("terminated") }) },
-			want: "0s joins, 0s answered, 0s plays pin 2000, 3s plays You have been removed from this conference., 3.1s plays terminated",
+			want: "0s joins, 0s answered, 0s plays pin 2000, 3s plays This conference has ended., 3.1s plays terminated",
 			path: "conference_join:done talk:done digits_receive:failed:CONFERENCECALL_LEAVED talk:done", end: "finished normal",
 		},
 		{

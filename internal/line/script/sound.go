@@ -120,7 +120,7 @@ func (w *walk) announce(ctx context.Context, why string) {
 	w.hush()
 	err := w.stage.Phone.Answer(ctx)
 	if err == nil {
-		err = w.hear(ctx, w.p.voice.Sorry(ctx, why))
+		err = w.hear(ctx, w.p.voice.Sorry(ctx, why, w.astrayBy))
 	}
 	if err != nil && ctx.Err() == nil {
 		w.p.o.Log.Warn("a caller cannot be told why", "activeflow", w.id(), "why", why, "error", err)

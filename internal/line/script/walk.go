@@ -44,6 +44,8 @@ type walk struct {
 	others sync.WaitGroup  // the goroutines of that
 	sound  *sound          // that goes on beside the steps; only the step's goroutine uses it
 	endKey string          // keys that end the recording
+
+	astrayBy string // how the seat ended whose end is to be announced, "" for none
 }
 
 // seat is a place in a conference that a run has taken.
@@ -147,6 +149,9 @@ func (w *walk) attend(ctx context.Context, step run.Step) run.Step {
 				out.Hangup = hangup
 			}
 			w.listen(step, out.Failed)
+			if step.Kind == run.Announce {
+				w.astrayBy = ""
+			}
 			return w.result(ctx, within, out)
 		case d := <-digits:
 			w.key(ctx, d)
@@ -216,6 +221,7 @@ func (w *walk) astray(status call.Status) (run.Step, bool) {
 		return run.Step{}, false
 	}
 	s.over = true
+	w.astrayBy = s.Result()
 	return w.run.Interrupt(run.Result{
 		At: time.Now(), CallStatus: status, Conference: run.Conference{Result: s.Result(), Participant: s.place.Participant},
 	}), true

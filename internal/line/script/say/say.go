@@ -59,12 +59,22 @@ var sentences = map[string]string{
 	"CONFERENCE_FULL":            "This conference is full.",
 	"CONFERENCE_LOCKED":          "This conference is locked.",
 	"CONFERENCECALL_LEAVED":      "You have been removed from this conference.",
-	"OVERLOADED":                 "The server is busy. Please try again later.",
+	"PIN_REQUIRED":               "This conference needs a PIN.",
+	"PIN_WRONG":                  "That PIN is wrong.",
+	// why a participant was ended on its way in
+	"terminated": "This conference has ended.",
+	"timeout":    "This conference has ended.",
+	"peer_left":  "This conference has ended.",
+	"OVERLOADED": "The server is busy. Please try again later.",
 }
 
-// Sorry returns why a conference cannot be entered, as a sentence, or as a tone where there is no voice.
-func (v *Voice) Sorry(ctx context.Context, reason string) prompt.Sound {
-	text := sentences[reason]
+// Sorry returns why a conference cannot be entered, as a sentence, or as a tone where there is no voice. result is how the participant ended, "" when
+// there was none.
+func (v *Voice) Sorry(ctx context.Context, reason, result string) prompt.Sound {
+	text := sentences[result]
+	if text == "" {
+		text = sentences[reason]
+	}
 	if text == "" {
 		text = "You cannot enter this conference now."
 	}
