@@ -62,7 +62,7 @@ func (l *Line) sit() error {
 
 // portOptions are what the booth's port gives and gets.
 func (l *Line) portOptions(echo bool) loop.PortOptions {
-	mute := l.record.call.MuteDirection
+	mute := l.record.Call.MuteDirection
 	return loop.PortOptions{
 		Tag: string(l.id), Held: l.want.held || l.overlay.hold, Echo: echo,
 		Muted: mute == "in" || mute == "both", Deaf: mute == "out" || mute == "both",

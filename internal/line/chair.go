@@ -231,7 +231,7 @@ func (c *chair) enter(ctx context.Context) error {
 		return nil
 	}
 	l.moved()
-	l.record.conference = c.place.Conference
+	l.record.Conference = c.place.Conference
 	seat := call.Seat{At: time.Now(), ConferenceID: c.place.Conference, ConferencecallID: c.place.Participant}
 	if err := l.answer(ctx, seat); err != nil {
 		return err

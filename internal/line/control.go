@@ -9,6 +9,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/conference/announcement"
 	"parley/internal/fault"
+	"parley/internal/line/ledger"
 	"parley/internal/prompt"
 	"parley/internal/room"
 )
@@ -24,7 +25,7 @@ func (x *Exchange) Control(ctx context.Context, customerID, callID string, c Con
 		return call.Call{}, err
 	}
 	var now call.Call
-	if err := l.ask(ctx, func() { now = l.record.call }); err != nil {
+	if err := l.ask(ctx, func() { now = l.record.Call }); err != nil {
 		return call.Call{}, err
 	}
 	return now, nil
@@ -32,14 +33,14 @@ func (x *Exchange) Control(ctx context.Context, customerID, callID string, c Con
 
 // overOf says why a call without a line cannot be controlled.
 func (x *Exchange) overOf(ctx context.Context, customerID string, id call.ID) (call.Call, error) {
-	r := newRecord(x.o.Store, "")
-	if err := r.load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
+	r := ledger.New(x.o.Store, "")
+	if err := r.Load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
 		return call.Call{}, err
 	}
-	if r.call.ID == "" || r.call.CustomerID != customerID {
+	if r.Call.ID == "" || r.Call.CustomerID != customerID {
 		return call.Call{}, fault.New(fault.NotFound, "CALL_NOT_FOUND", "there is no such call; check the id")
 	}
-	return r.call, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up", id)
+	return r.Call, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up", id)
 }
 
 // overlay is what the API has laid over a call.
@@ -59,7 +60,7 @@ func (l *Line) control(ctx context.Context, c Control) (err error) {
 	}
 	switch c.Do {
 	case "mute", "unmute":
-		in(func() error { return l.mute(ctx, muted(l.record.call.MuteDirection, c.Direction, c.Do == "mute")) })
+		in(func() error { return l.mute(ctx, muted(l.record.Call.MuteDirection, c.Direction, c.Do == "mute")) })
 	case "hold", "unhold":
 		in(func() error { return l.hold(ctx, c.Do == "hold") })
 	case "silence", "unsilence":
@@ -192,7 +193,7 @@ func (l *Line) hold(ctx context.Context, on bool) error {
 
 // silence has the call hear nothing.
 func (l *Line) silence(ctx context.Context, on bool) error {
-	direction := muted(l.record.call.MuteDirection, "out", on)
+	direction := muted(l.record.Call.MuteDirection, "out", on)
 	return l.mute(ctx, direction)
 }
 

@@ -9,6 +9,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/ledger"
 )
 
 func closed(c <-chan struct{}) bool {
@@ -39,7 +40,7 @@ func (l *Line) byDialog() ending {
 	}
 	if status != 0 {
 		e.hangup.Detail = fmt.Sprintf("SIP status %d", status)
-		if l.record.call.Status == call.Progressing {
+		if l.record.Call.Status == call.Progressing {
 			e.hangup.Reason = call.Failed
 		}
 	}
@@ -130,9 +131,9 @@ func (l *Line) end(ctx context.Context, e ending) error {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(l.x.o.StopTimeout, cancel) })()
 	l.endTape(write)
 	left := l.leave(write, l.chair.Load(), e.leave)
-	err := errors.Join(left, l.record.must(write, l.x.o.WriteTimeout, e.hangup))
+	err := errors.Join(left, l.record.Must(write, l.x.o.WriteTimeout, e.hangup))
 	if l.outbound != nil {
-		l.outbound.close(l.record.call)
+		l.outbound.close(l.record.Call)
 	}
 	l.x.strike(l.id)
 	l.x.unchain(l.id)
@@ -146,7 +147,7 @@ func (l *Line) leave(ctx context.Context, c *chair, reason conference.LeaveReaso
 	if c == nil {
 		return nil
 	}
-	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+	for wait := ledger.RetryFirst; ; wait = min(2*wait, ledger.RetryMost) {
 		err := c.seat.Leave(ctx, reason)
 		if !retriable(err) || fault.ReasonOf(err) == "STOPPING" { // a room that stops has seen to it
 			return nil
@@ -161,10 +162,10 @@ func (l *Line) leave(ctx context.Context, c *chair, reason conference.LeaveReaso
 
 // note writes what has happened to the call's record; what cannot be written now is written with what happens next.
 func (l *Line) note(ctx context.Context, commands ...call.Command) {
-	if len(commands)+len(l.record.late) == 0 {
+	if len(commands) == 0 && !l.record.Pending() {
 		return
 	}
-	if err := l.record.try(ctx, l.x.o.WriteTimeout, commands...); err != nil {
+	if err := l.record.Try(ctx, l.x.o.WriteTimeout, commands...); err != nil {
 		l.x.o.Log.Warn("cannot write what happened to a call; trying again", "call", l.id, "error", err)
 	}
 	l.later()

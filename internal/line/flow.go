@@ -11,6 +11,7 @@ import (
 	"parley/internal/flow/action"
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
+	"parley/internal/line/ledger"
 	"parley/internal/line/script"
 )
 
@@ -92,11 +93,11 @@ func (l *Line) runFlow(ctx context.Context) ending {
 
 // reasonOf is why another call has ended; normal when it has not.
 func (x *Exchange) reasonOf(ctx context.Context, id string) call.HangupReason {
-	r := newRecord(x.o.Store, "")
-	if err := r.load(ctx, call.ID(id)); err != nil {
+	r := ledger.New(x.o.Store, "")
+	if err := r.Load(ctx, call.ID(id)); err != nil {
 		return call.Normal
 	}
-	return r.call.HangupReason
+	return r.Call.HangupReason
 }
 
 // acting shows in the call's record which action runs.

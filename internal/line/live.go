@@ -10,6 +10,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/ledger"
 	"parley/internal/recording/calls"
 	"parley/internal/room"
 	"parley/internal/sdp"
@@ -50,7 +51,7 @@ type inbound struct {
 
 // owned is what belongs to the goroutine of Run.
 type owned struct {
-	record    *record
+	record    *ledger.Entry
 	session   Session
 	sdp       *sdp.Session
 	body      []byte    // our answer to the invite's offer
@@ -85,7 +86,7 @@ type ending struct {
 
 func (x *Exchange) newLine(id call.ID, customer string, p plan) *Line {
 	return &Line{
-		x: x, id: id, customer: customer, plan: p, owned: owned{record: newRecord(x.o.Store, string(p.conference))}, keys: newKeys(),
+		x: x, id: id, customer: customer, plan: p, owned: owned{record: ledger.New(x.o.Store, string(p.conference))}, keys: newKeys(),
 		asks: make(chan func()), hang: make(chan struct{}), over: make(chan struct{}), finished: make(chan struct{}),
 	}
 }
@@ -227,7 +228,7 @@ func (l *Line) catchUp(ctx context.Context) {
 
 // later has catchUp called when there is something left to do.
 func (l *Line) later() {
-	if len(l.record.late) > 0 || l.chair.Load() != nil && l.want != l.told {
+	if l.record.Pending() || l.chair.Load() != nil && l.want != l.told {
 		l.timer.Reset(l.x.o.ConnectAfter)
 	}
 }

@@ -114,11 +114,11 @@ func (l *Line) open(ctx context.Context) (err error) {
 	if l.plan.show != nil {
 		incoming.FlowID, incoming.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID
 	}
-	if err := l.record.write(ctx, incoming); err != nil {
+	if err := l.record.Write(ctx, incoming); err != nil {
 		l.forget(ctx)
 		return err
 	}
-	l.made = l.record.call
+	l.made = l.record.Call
 	return nil
 }
 

@@ -268,11 +268,11 @@ func (l *Line) openOut(ctx context.Context) error {
 	if l.plan.show != nil {
 		out.FlowID, out.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID
 	}
-	if err := l.record.write(ctx, out); err != nil {
+	if err := l.record.Write(ctx, out); err != nil {
 		l.forget(ctx)
 		return err
 	}
-	l.made = l.record.call
+	l.made = l.record.Call
 	return nil
 }
 
