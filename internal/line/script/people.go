@@ -14,10 +14,10 @@ func (w *walk) join(ctx context.Context, step run.Step, o *action.Joining) (outc
 	if w.stage.Rooms == nil {
 		return outcome{}, unavailable
 	}
+	w.hush()
 	if step.Action.Type == action.ConferenceJoin {
 		return w.approach(ctx, o.ConferenceID)
 	}
-	w.hush()
 	if s := w.seat(step.Participant); s != nil {
 		return w.enter(ctx, s)
 	}

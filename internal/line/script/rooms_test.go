@@ -112,7 +112,7 @@ func TestConferences(t *testing.T) {
 		},
 		{
 			name: "an async talk ends at the door", list: `[{"type":"talk","option":{"text":"long 90000","async":true}},{"type":"sleep","option":{"duration":1000}},` + join + `]`,
-			want: "0s answered, 0s plays long 90000, 1s joins, 1s cut, 1s enters, 1m1s is out", path: "talk:done sleep:done conference_join:done confbridge_join:done", end: "finished normal",
+			want: "0s answered, 0s plays long 90000, 1s cut, 1s joins, 1s enters, 1m1s is out", path: "talk:done sleep:done conference_join:done confbridge_join:done", end: "finished normal",
 		},
 		{
 			name: "twice", list: `[{"id":"a","type":"talk","option":{"text":"hello"}},` + join + `,{"type":"conference_join","option":{"conference_id":"` + innerID + `"}}]`,

@@ -12,7 +12,7 @@ import (
 )
 
 // Stage is a live call as a script sees it; a line provides it. Methods are called one at a time, with these exceptions: a Play that the flow does
-// not wait for and a Listen go on beside other methods (never two Plays at once, and no Play inside Enter and Connect), and Tapes.Stop may come
+// not wait for and a Listen go on beside other methods (never two Plays at once, and no Play inside Join, Enter and Connect), and Tapes.Stop may come
 // while another method runs. They return when what they do is done, with ctx's error as soon as ctx ends, and with a fault when it cannot be done;
 // when the call is over, ctx ends. A part that is nil is one that the call does not have: its actions fail.
 type Stage struct {
