@@ -115,23 +115,6 @@ type (
 	Recover struct{ At time.Time }
 )
 
-// Patch of a conference; nil keeps the value.
-type Patch struct {
-	Name, Detail           *string
-	Data                   *[]byte // JSON object
-	Timeout                *time.Duration
-	PreFlowID, PostFlowID  *string
-	MaxParticipants        *int
-	Admission              *Admission
-	DialIn                 *string
-	MuteNewcomers          *bool
-	PIN, ModeratorPIN      *string
-	EndOnModeratorLeave    *bool
-	EntryTone, WaitMusic   *string
-	Keypad                 *string
-	RecordingNotice, Video *string
-}
-
 // ParticipantPatch of a participant; nil keeps the value.
 type ParticipantPatch struct {
 	Name              *string

@@ -1,7 +1,6 @@
 package conference
 
 import (
-	"encoding/json"
 	"time"
 
 	"parley/internal/conference/announcement"
@@ -31,17 +30,6 @@ type Type string
 const (
 	Standard Type = "conference" // lives with any number of participants until it is ended
 	Connect  Type = "connect"    // exactly two; ends when one leaves
-)
-
-// Admission says who may enter.
-type Admission string
-
-// The admissions.
-const (
-	Open             Admission = "open"
-	WaitForModerator Admission = "wait_for_moderator"
-	Lobby            Admission = "lobby"
-	Locked           Admission = "locked"
 )
 
 // EndReason says why a conference ended.
@@ -74,25 +62,6 @@ type Conference struct {
 	Count       int                         // participants that are not leaved; follows participant events, see State.Apply
 	EndReason   EndReason
 	Times
-}
-
-// Settings is what POST and PUT set. Lengths are in characters.
-type Settings struct {
-	Name, Detail          string          // at most 255 and 4096
-	Data                  json.RawMessage // object of at most 64 KiB; nil means {}
-	Timeout               time.Duration   // whole seconds, 0 for none, at most 2^31-1 s
-	PreFlowID, PostFlowID string          // UUID or ""
-	MaxParticipants       int             // 0: no limit but the server's
-	Admission             Admission
-	DialIn                string // alias or number; unique; "" for none
-	MuteNewcomers         bool
-	PIN, ModeratorPIN     string // up to 16 digits, write only
-	EndOnModeratorLeave   bool
-	EntryTone             string // none; beep; chime, which tells coming from going
-	WaitMusic             string // for those that wait or are held: music, silence or the URL of a sound
-	Keypad                string // which keys do what: none, freeswitch, asterisk, consumer
-	RecordingNotice       string // none, announce, press_1
-	Video                 string // off, on
 }
 
 // History is the active id, "" for none, and all ids in start order.

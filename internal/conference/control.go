@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"parley/internal/conference/setting"
 	"parley/internal/fault"
 )
 
@@ -42,30 +43,30 @@ func (d *decision) set(c Set) error {
 
 // apply returns p with the patch, or why it cannot be.
 func (patch ParticipantPatch) apply(p Participant) (Participant, error) {
-	put(&p.Name, patch.Name)
-	put(&p.Role, patch.Role)
-	put(&p.Muted, patch.Muted)
-	put(&p.Deaf, patch.Deaf)
-	put(&p.Held, patch.Held)
-	put(&p.RemoteHeld, patch.RemoteHeld)
-	put(&p.Volume, patch.Volume)
-	put(&p.Media, patch.Media)
+	setting.Put(&p.Name, patch.Name)
+	setting.Put(&p.Role, patch.Role)
+	setting.Put(&p.Muted, patch.Muted)
+	setting.Put(&p.Deaf, patch.Deaf)
+	setting.Put(&p.Held, patch.Held)
+	setting.Put(&p.RemoteHeld, patch.RemoteHeld)
+	setting.Put(&p.Volume, patch.Volume)
+	setting.Put(&p.Media, patch.Media)
 	p.CanHear, p.CanSpeak = routes(p.CanHear, patch.CanHear), routes(p.CanSpeak, patch.CanSpeak)
-	var v verdict
-	v.text("name", p.Name, nameMax)
-	v.media(p.Media)
-	choose(&v, "role", &p.Role, Member, Moderator, Listener)
+	var v setting.Verdict
+	v.Text("name", p.Name, setting.NameMax)
+	checkMedia(&v, p.Media)
+	setting.Choose(&v, "role", &p.Role, Member, Moderator, Listener)
 	if p.Volume < -volumeMax || p.Volume > volumeMax {
-		v.on("volume", fmt.Errorf("%d dB is outside -%d..%d", p.Volume, volumeMax, volumeMax))
+		v.On("volume", fmt.Errorf("%d dB is outside -%d..%d", p.Volume, volumeMax, volumeMax))
 	}
-	if v.err == nil && p.Role == Listener {
+	if v.Err == nil && p.Role == Listener {
 		if patch.Muted != nil && !*patch.Muted {
 			return p, fault.New(fault.Conflict, "LISTENER_IS_MUTED",
 				"conferencecall %s is a listener and cannot be unmuted; give it another role first", p.ID)
 		}
 		p.Muted = true
 	}
-	return p, v.err
+	return p, v.Err
 }
 
 func (d *decision) speech(c Speech) error {

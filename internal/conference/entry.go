@@ -3,6 +3,7 @@ package conference
 import (
 	"slices"
 
+	"parley/internal/conference/setting"
 	"parley/internal/fault"
 	"parley/internal/wire"
 )
@@ -31,21 +32,21 @@ func (d *decision) join(c Join) error {
 
 // newcomer checks what the command says about the participant and makes its record.
 func (d *decision) newcomer(c Join) (p Participant, err error) {
-	var v verdict
+	var v setting.Verdict
 	id, err := wire.RequiredUUID(string(c.ID))
-	v.on("id", err)
-	v.uuid("reference_id", &c.CallID)
-	v.uuid("activeflow_id", &c.ActiveflowID)
-	choose(&v, "role", &c.Role, Member, Moderator, Listener)
-	v.text("name", c.Name, nameMax)
-	v.media(c.Media)
+	v.On("id", err)
+	v.UUID("reference_id", &c.CallID)
+	v.UUID("activeflow_id", &c.ActiveflowID)
+	setting.Choose(&v, "role", &c.Role, Member, Moderator, Listener)
+	v.Text("name", c.Name, setting.NameMax)
+	checkMedia(&v, c.Media)
 	now := &d.next.Conference
 	return Participant{
 		ID: ParticipantID(id), CustomerID: now.CustomerID, ConferenceID: now.ID, CallID: c.CallID, ActiveflowID: c.ActiveflowID,
 		Status: Joining, Name: c.Name, Role: c.Role, Media: c.Media,
 		Muted:            c.Muted || c.Role == Listener || now.MuteNewcomers && c.Role != Moderator,
 		ParticipantTimes: ParticipantTimes{Created: d.at},
-	}, v.err
+	}, v.Err
 }
 
 func (d *decision) connected(c Connected) error {

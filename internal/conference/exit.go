@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"parley/internal/conference/announcement"
+	"parley/internal/conference/setting"
 	"parley/internal/fault"
 )
 
 func (d *decision) leave(c Leave) error {
-	var v verdict
-	if v.leaveReason(&c.Reason, LeftHangup); v.err != nil {
-		return v.err
+	var v setting.Verdict
+	if checkLeaveReason(&v, &c.Reason, LeftHangup); v.Err != nil {
+		return v.Err
 	}
 	i := d.next.index(c.ID)
 	if i < 0 {
@@ -28,9 +29,9 @@ func (d *decision) leave(c Leave) error {
 }
 
 func (d *decision) kick(c Kick) error {
-	var v verdict
-	if v.leaveReason(&c.Reason, LeftKicked); v.err != nil {
-		return v.err
+	var v setting.Verdict
+	if checkLeaveReason(&v, &c.Reason, LeftKicked); v.Err != nil {
+		return v.Err
 	}
 	if d.gone(c.ID) {
 		return nil

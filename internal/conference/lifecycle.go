@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"parley/internal/conference/announcement"
+	"parley/internal/conference/setting"
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/wire"
@@ -13,20 +14,20 @@ func (d *decision) create(c Create) error {
 	if d.next.Conference.ID != "" {
 		return fault.New(fault.Conflict, "ALREADY_EXISTS", "conference %s exists; choose another id or leave it out", c.ID)
 	}
-	var v verdict
+	var v setting.Verdict
 	id, err := wire.RequiredUUID(string(c.ID))
-	v.on("id", err)
+	v.On("id", err)
 	customer, err := wire.RequiredUUID(c.CustomerID)
-	v.on("customer_id", err)
-	choose(&v, "type", &c.Type, Standard, Connect)
-	v.on("direct_hash", checkDirectHash(c.DirectHash))
-	if v.err != nil {
-		return v.err
+	v.On("customer_id", err)
+	setting.Choose(&v, "type", &c.Type, Standard, Connect)
+	v.On("direct_hash", checkDirectHash(c.DirectHash))
+	if v.Err != nil {
+		return v.Err
 	}
-	if err := c.Settings.setData(c.Settings.Data); err != nil {
+	if err := c.Settings.SetData(c.Settings.Data); err != nil {
 		return err
 	}
-	if err := c.Settings.normalize(d.next.Limits); err != nil {
+	if err := c.Settings.Normalize(d.next.Limits.TimeoutCompat); err != nil {
 		return err
 	}
 	starting := Conference{
@@ -46,14 +47,14 @@ func (d *decision) update(c Update) error {
 		return err
 	}
 	old := d.next.Conference.Settings
-	settings, err := c.Patch.apply(old)
+	settings, err := c.Patch.Apply(old)
 	if err != nil {
 		return err
 	}
-	if err := settings.normalize(d.next.Limits); err != nil {
+	if err := settings.Normalize(d.next.Limits.TimeoutCompat); err != nil {
 		return err
 	}
-	if settings.equal(old) {
+	if settings.Equal(old) {
 		return nil
 	}
 	d.conference(ConferenceUpdated, func(c *Conference) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"parley/internal/conference/setting"
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
 	"parley/internal/wire"
@@ -105,11 +106,11 @@ func (d *decision) startRecording(c StartRecording) error {
 		return err
 	}
 	id, err := wire.RequiredUUID(c.ID)
-	var v verdict
-	v.on("id", err)
-	v.uuid("activeflow_id", &c.ActiveflowID)
-	if v.err != nil {
-		return v.err
+	var v setting.Verdict
+	v.On("id", err)
+	v.UUID("activeflow_id", &c.ActiveflowID)
+	if v.Err != nil {
+		return v.Err
 	}
 	now := &d.next.Conference
 	o, err := c.Options.Normal(now.RecordingNotice)
