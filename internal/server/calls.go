@@ -11,7 +11,7 @@ import (
 func (p *parts) openCalls() {
 	p.openFlows()
 	p.lines = line.New(line.Options{
-		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Flows: p.flows, Prompts: p.prompts, Tapes: p.desk, Trunks: p.trunks, Chat: texts{p.chat}, Log: p.log,
+		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Flows: p.flows, Prompts: p.prompts, Tapes: p.desk, Trunks: p.trunks, Chat: texts{p.guests.chat}, Log: p.log,
 		AllowAnonymous: p.c.Dev, MaxCalls: p.c.Limits.Calls, MediaTimeout: p.c.Room.MediaTimeout,
 	})
 }

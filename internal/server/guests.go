@@ -15,18 +15,24 @@ import (
 	"parley/internal/wire"
 )
 
+// guests are what takes part in conferences without being a participant: messages, streams of sound.
+type guests struct {
+	chat    *chat.Chat
+	streams *stream.Streams
+}
+
 // openChat makes the messages of conferences.
 func (p *parts) openChat() {
 	c := p.c.Chat
-	p.chat = chat.New(chat.Options{Store: p.store, Rooms: p.rooms, Limits: chat.Limits{
+	p.guests.chat = chat.New(chat.Options{Store: p.store, Rooms: p.rooms, Limits: chat.Limits{
 		Text: c.Text, PerSender: c.PerSender, PerConference: c.PerConference,
 	}})
 }
 
 // openGuests makes the streams of sound and returns their routes and those of messages.
 func (p *parts) openGuests() []rest.Route {
-	p.streams = stream.New(stream.Options{Rooms: p.rooms, Calls: p.lines, Log: p.log, PerKey: p.c.API.MediaStreamsPerKey})
-	return append(p.streams.Routes(), apichat.New(p.chat).Routes()...)
+	p.guests.streams = stream.New(stream.Options{Store: p.store, Rooms: p.rooms, Calls: p.lines, Log: p.log, PerKey: p.c.API.MediaStreamsPerKey})
+	return append(p.guests.streams.Routes(), apichat.New(p.guests.chat).Routes()...)
 }
 
 // texts is the chat as lines know it: what phones send and get.
@@ -59,7 +65,7 @@ func (p *parts) message(ctx context.Context, who sip.Identity, target, contentTy
 		}
 		id = rec.ID
 	}
-	_, err = p.chat.Post(ctx, chat.Post{Conference: conference.ID(id), CustomerID: who.CustomerID, Name: who.Extension, Text: text})
+	_, err = p.guests.chat.Post(ctx, chat.Post{Conference: conference.ID(id), CustomerID: who.CustomerID, Name: who.Extension, Text: text})
 	return err
 }
 
@@ -86,7 +92,7 @@ func (t texts) Subscribe(room, participant string) (<-chan string, func()) {
 
 // guestSamples are the figures of messages and streams of sound.
 func (p *parts) guestSamples() []sample {
-	c, s := p.chat.Stats(), p.streams.Stats()
+	c, s := p.guests.chat.Stats(), p.guests.streams.Stats()
 	return []sample{
 		gauge("message_readers", "Phones that get messages.", float64(c.Readers)),
 		counter("messages_missed_total", "Messages that phones were too slow for.", c.Missed),

@@ -22,8 +22,6 @@ import (
 
 	"parley/internal/api"
 	"parley/internal/api/feed"
-	"parley/internal/api/stream"
-	"parley/internal/chat"
 	"parley/internal/conference"
 	"parley/internal/config"
 	"parley/internal/line"
@@ -60,8 +58,7 @@ type parts struct {
 	registrar  *registrar.Registrar
 	webhooks   *webhook.Dispatcher
 	feed       *feed.Feed
-	chat       *chat.Chat
-	streams    *stream.Streams
+	guests     guests
 	door       *api.Door
 	health     health
 }
@@ -222,8 +219,8 @@ func (p *parts) start(run *stack, web, admin net.Listener) {
 		run.start("admin", p.web(admin, ops))
 	}
 	run.start("http", p.web(web, mux))
-	run.start("media streams", p.streams.Run) // above http and rooms, which they listen to
-	run.start("feed", p.feed.Run)             // above http, which waits for streams to end
+	run.start("media streams", p.guests.streams.Run) // above http and rooms, which they listen to
+	run.start("feed", p.feed.Run)                    // above http, which waits for streams to end
 }
 
 // web returns a part that serves HTTP until its context ends, then lets requests finish.

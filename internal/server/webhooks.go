@@ -30,7 +30,7 @@ func (p *parts) openReaders() []rest.Route {
 		Store: p.store, Log: p.log, Allow: p.allowed(), Schedule: c.Schedule, Timeout: c.Timeout, DisableAfter: c.DisableAfter, Keep: c.Keep,
 		Workers: c.Workers, Pending: c.Pending,
 	})
-	p.feed = feed.New(feed.Options{Store: p.store, Log: p.log, PerKey: p.c.API.StreamsPerKey, Say: apichat.New(p.chat).Say})
+	p.feed = feed.New(feed.Options{Store: p.store, Log: p.log, PerKey: p.c.API.StreamsPerKey, Say: apichat.New(p.guests.chat).Say})
 	return append(hooks.New(p.store, p.webhooks).Routes(), p.feed.Routes()...)
 }
 

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,8 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/mixer"
+	"parley/internal/store"
+	"parley/internal/wire"
 )
 
 const (
@@ -163,6 +166,9 @@ func (x *session) beat(ctx context.Context) error {
 			return nil
 		case <-beat.C:
 		}
+		if err := x.admitted(ctx); err != nil {
+			return err
+		}
 		patience, cancel := context.WithTimeout(ctx, x.streams.o.Patience)
 		err := x.c.Ping(patience)
 		cancel()
@@ -175,6 +181,25 @@ func (x *session) beat(ctx context.Context) error {
 			return errGone
 		}
 	}
+}
+
+// admitted ends a stream whose access key has been deleted or has expired. Not knowing is not failing.
+func (x *session) admitted(ctx context.Context) error {
+	if x.streams.o.Store == nil {
+		return nil
+	}
+	rec, err := x.streams.o.Store.Get(ctx, store.Accesskey, x.key)
+	if err != nil {
+		return nil
+	}
+	var kept struct {
+		Expire wire.Time `json:"tm_expire"`
+	}
+	err = json.Unmarshal(rec.Doc, &kept)
+	if at := time.Time(kept.Expire); rec.Deleted || err == nil && !at.IsZero() && time.Now().After(at) {
+		return &breach{websocket.StatusPolicyViolation, "the access key was deleted or has expired"}
+	}
+	return nil
 }
 
 func (x *session) late() error {

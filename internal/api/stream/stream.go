@@ -41,6 +41,7 @@ type Calls interface {
 
 // Options of the streams. Rooms is needed.
 type Options struct {
+	Store    store.Store // where access keys are looked after; nil: they are not
 	Rooms    Rooms
 	Calls    Calls         // nil: calls have no streams
 	Log      *slog.Logger  // nil: the default one

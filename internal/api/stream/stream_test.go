@@ -36,6 +36,7 @@ type world struct {
 	t       *testing.T
 	id      string
 	streams *stream.Streams
+	store   store.Store
 	url     string
 
 	mu   sync.Mutex
@@ -94,8 +95,9 @@ func open(t *testing.T, o stream.Options) *world {
 	w := &world{t: t, id: uuid.NewString(), room: mixer.New()}
 	w.life, w.end = context.WithCancelCause(context.Background())
 	o.Rooms, o.Calls, o.Log = w, calls{w}, slog.New(slog.DiscardHandler)
-	w.streams = stream.New(o)
 	st := memory.New()
+	o.Store = st
+	w.store, w.streams = st, stream.New(o)
 	for _, kind := range []store.Kind{store.Conference, store.Call} {
 		change := &store.Change{
 			Key:     string(kind),
@@ -481,6 +483,20 @@ func TestTheEnd(t *testing.T) {
 	if err == nil || res.StatusCode != http.StatusConflict {
 		t.Errorf("after the end: %v", err)
 	}
+}
+
+func TestKeyIsDeleted(t *testing.T) {
+	w := open(t, stream.Options{Beat: 20 * time.Millisecond})
+	c := w.dial("encapsulation=sln")
+	change := &store.Change{
+		Key:     "accesskey",
+		Records: []store.Record{{Kind: store.Accesskey, ID: mine, CustomerID: mine, Created: time.Now(), Deleted: true, Doc: json.RawMessage("{}")}},
+		Events:  []store.Event{{ID: uuid.NewString(), Type: "x", At: time.Now(), Data: json.RawMessage("{}")}},
+	}
+	if err := w.store.Append(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	wantClose(t, c, websocket.StatusPolicyViolation, "access key")
 }
 
 func TestClientCloses(t *testing.T) {
