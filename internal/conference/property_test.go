@@ -9,6 +9,7 @@ import (
 
 	. "parley/internal/conference"
 	"parley/internal/conference/announcement"
+	"parley/internal/conference/health"
 	"parley/internal/conference/tape"
 	"parley/internal/fault"
 )
@@ -23,7 +24,7 @@ func TestRandomCommands(t *testing.T) {
 			MaxParticipants: rapid.IntRange(0, 4).Draw(t, "limit"), MaxAge: time.Hour, LeavingDeadline: 5 * time.Second, FinishDeadline: time.Minute,
 			MediaTimeout: 30 * time.Second, Retries: 2,
 		})
-		var health Health
+		var checks health.Checks
 		if rapid.IntRange(0, 9).Draw(t, "created") > 0 {
 			play1(t, x, g.create())
 		}
@@ -80,7 +81,7 @@ func TestRandomCommands(t *testing.T) {
 				play1(t, x, c)
 			},
 			"finish":   func(t *rapid.T) { g.with(t).finish(x) },
-			"health":   func(t *rapid.T) { g.with(t).check(x, &health) },
+			"health":   func(t *rapid.T) { g.with(t).check(x, &checks) },
 			"rare end": func(t *rapid.T) { g.with(t).rare(x) },
 		})
 	})
@@ -234,18 +235,18 @@ func (g *generator) finish(x *trial) {
 	}
 }
 
-func (g *generator) check(x *trial, h *Health) {
-	evidence := map[ParticipantID]Evidence{}
+func (g *generator) check(x *trial, h *health.Checks) {
+	evidence := map[ParticipantID]health.Evidence{}
 	for _, p := range x.state.Participants {
 		switch g.pick("ended", "silent", "flows", "unknown", "nothing") {
 		case "ended":
-			evidence[p.ID] = Evidence{CallEnded: true}
+			evidence[p.ID] = health.Evidence{CallEnded: true}
 		case "silent":
-			evidence[p.ID] = Evidence{Silence: time.Minute}
+			evidence[p.ID] = health.Evidence{Silence: time.Minute}
 		case "flows":
-			evidence[p.ID] = Evidence{}
+			evidence[p.ID] = health.Evidence{}
 		case "unknown":
-			evidence[p.ID] = Evidence{Silence: -1}
+			evidence[p.ID] = health.Evidence{Silence: -1}
 		}
 	}
 	for _, c := range h.Round(&x.state, g.tick(), evidence) {

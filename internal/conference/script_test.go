@@ -12,6 +12,7 @@ import (
 
 	. "parley/internal/conference"
 	"parley/internal/conference/announcement"
+	"parley/internal/conference/health"
 	"parley/internal/fault"
 )
 
@@ -91,7 +92,7 @@ func play(t *testing.T, script string) string {
 type player struct {
 	t      *testing.T
 	trial  *trial
-	health Health
+	health health.Checks
 	out    strings.Builder
 }
 
@@ -361,11 +362,11 @@ func (a arguments) list(key string) *[]string {
 }
 
 // evidence reads words like a=ended b=silent:30s c=flows d=hold e=unknown.
-func (a arguments) evidence() map[ParticipantID]Evidence {
-	out := map[ParticipantID]Evidence{}
+func (a arguments) evidence() map[ParticipantID]health.Evidence {
+	out := map[ParticipantID]health.Evidence{}
 	for name, what := range a.values {
 		what, silence, _ := strings.Cut(what, ":")
-		e := Evidence{}
+		e := health.Evidence{}
 		switch what {
 		case "ended":
 			e.CallEnded = true

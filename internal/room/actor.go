@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/conference/health"
 	"parley/internal/loop"
 	"parley/internal/recording/deck"
 )
@@ -30,7 +31,7 @@ type room struct {
 	played   string      // wait_music that is heard
 	ringing  atomic.Bool // somebody's coming or going is heard
 	reel     *deck.Reel  // nil while nothing is recorded
-	health   conference.Health
+	health   health.Checks
 	pending  []*request // to be written as soon as the store can
 	schedule schedule
 	patience time.Duration // longest wait for one append
@@ -212,13 +213,13 @@ func (r *room) unwritten(p *conference.Participant, seat *Seat, now time.Time, a
 
 // check is one health check.
 func (r *room) check(now time.Time) {
-	evidence := make(map[conference.ParticipantID]conference.Evidence, len(r.state.Participants))
+	evidence := make(map[conference.ParticipantID]health.Evidence, len(r.state.Participants))
 	for i := range r.state.Participants {
 		id := r.state.Participants[i].ID
 		if seat := r.seats[id]; seat != nil {
 			evidence[id] = seat.evidence()
 		} else {
-			evidence[id] = conference.Evidence{CallEnded: true, Silence: -1} // a record without anybody: a ghost
+			evidence[id] = health.Evidence{CallEnded: true, Silence: -1} // a record without anybody: a ghost
 		}
 	}
 	var group []*request

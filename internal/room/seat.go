@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/internal/conference"
+	"parley/internal/conference/health"
 	"parley/internal/conference/keypad"
 	"parley/internal/fault"
 	"parley/internal/loop"
@@ -176,8 +177,8 @@ func (s *Seat) press(digit byte) {
 }
 
 // evidence is what the health check gets to know of the leg.
-func (s *Seat) evidence() conference.Evidence {
-	e := conference.Evidence{Silence: -1, MediaFree: s.mediaFree.Load()}
+func (s *Seat) evidence() health.Evidence {
+	e := health.Evidence{Silence: -1, MediaFree: s.mediaFree.Load()}
 	if s.port != nil {
 		e.Silence = s.port.Silence()
 	}
