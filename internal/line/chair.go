@@ -50,7 +50,7 @@ func (l *Line) join(ctx context.Context, id conference.ID) (*chair, error) {
 
 // take makes the call a joining participant.
 func (l *Line) take(ctx context.Context, id conference.ID, media conference.Media) (*chair, error) {
-	c, err := l.x.conference(ctx, id, l.customer)
+	c, err := l.x.routes.Conference(ctx, id, l.customer)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (c *chair) follow(ctx context.Context) *chair {
 		return nil
 	}
 	next := &chair{l: c.l, seat: seat, place: script.Place{Conference: string(seat.Conference()), Participant: string(seat.ID())}}
-	if there, err := c.l.x.conference(ctx, seat.Conference(), c.l.customer); err == nil {
+	if there, err := c.l.x.routes.Conference(ctx, seat.Conference(), c.l.customer); err == nil {
 		next.place.Name, next.place.PostFlow = there.Name, there.PostFlowID
 	}
 	var err error

@@ -18,6 +18,7 @@ import (
 	"parley/internal/call/group"
 	"parley/internal/codec"
 	"parley/internal/fault"
+	"parley/internal/line/way"
 	"parley/internal/prompt"
 	"parley/internal/room"
 	"parley/internal/sdp"
@@ -82,8 +83,8 @@ type Options struct {
 
 // Exchange owns the lines of this node. Its methods may be called from any goroutine.
 type Exchange struct {
-	o       Options
-	guesses guesses
+	o      Options
+	routes *way.Router
 
 	door atomic.Pointer[Dialer]
 	work sync.WaitGroup // lines that run in goroutines of the exchange
@@ -109,7 +110,7 @@ func New(o Options) *Exchange {
 			})
 		}
 	}
-	return &Exchange{o: o, lines: map[call.ID]*Line{}, groups: map[group.ID]*calling{}, chained: map[call.ID][]*Line{}}
+	return &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous), lines: map[call.ID]*Line{}, groups: map[group.ID]*calling{}, chained: map[call.ID][]*Line{}}
 }
 
 // Live returns how many calls there are.
@@ -126,11 +127,11 @@ func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, erro
 	if err := x.o.Media.Admit(); err != nil {
 		return nil, err
 	}
-	r, err := x.route(ctx, in)
+	p, customer, err := x.route(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	l := x.newLine(call.ID(uuid.NewString()), r.customer, r.plan)
+	l := x.newLine(call.ID(uuid.NewString()), customer, p)
 	l.inbound = inbound{d, in}
 	if err := x.enlist(l.id, l); err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, erro
 		x.strike(l.id)
 		return nil, err
 	}
-	x.o.Log.Info("call accepted", "call", l.id, "conference", r.plan.conference, "peer", in.Peer)
+	x.o.Log.Info("call accepted", "call", l.id, "conference", p.conference, "peer", in.Peer)
 	return l, nil
 }
 

@@ -70,7 +70,7 @@ func cmpErr(first, second error) error {
 // planOf is what the order wants to be done with a call once it is answered.
 func (x *Exchange) planOf(ctx context.Context, o Order) (p func() plan, err error) {
 	if o.Join != nil {
-		c, err := x.conference(ctx, conference.ID(o.Join.ConferenceID), o.CustomerID)
+		c, err := x.routes.Conference(ctx, conference.ID(o.Join.ConferenceID), o.CustomerID)
 		if err != nil {
 			return nil, err
 		}

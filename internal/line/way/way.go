@@ -1,0 +1,130 @@
+package way
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"parley/internal/conference"
+	"parley/internal/fault"
+	"parley/internal/flow"
+	"parley/internal/store"
+	"parley/internal/wire"
+)
+
+// Router finds where calls go. Its methods may be called from any goroutine.
+type Router struct {
+	store     store.Store
+	anonymous bool
+	guesses   guesses
+}
+
+// New makes a Router. anonymous: calls without authentication enter any conference by its id or alias, not just by a direct hash.
+func New(s store.Store, anonymous bool) *Router { return &Router{store: s, anonymous: anonymous} }
+
+// Call is what a Router has to know of one that comes in.
+type Call struct {
+	Target     string // user part of the request URI, unescaped
+	CustomerID string // of the authenticated extension or trunk, "" for anonymous
+	Peer       netip.AddrPort
+}
+
+// Find finds what the call may enter: a conference that is progressing, or a flow; one of them is set. Who may not learn anything gets the same answer
+// for every target: AUTHENTICATION_REQUIRED, or CONFERENCE_NOT_FOUND.
+func (x *Router) Find(ctx context.Context, in Call) (c *conference.Conference, f *flow.Flow, err error) {
+	hash, direct := directHash(in.Target)
+	if !direct && in.CustomerID == "" && !x.anonymous {
+		return nil, nil, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "calls to this address need the credentials of an extension")
+	}
+	var record store.Record
+	if direct {
+		record, err = x.resolveDirect(ctx, hash, in.Peer)
+	} else {
+		record, err = x.resolve(ctx, in.Target)
+	}
+	if err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			return nil, nil, notFound()
+		}
+		return nil, nil, fmt.Errorf("route a call: %w", err)
+	}
+	if !direct && in.CustomerID != "" && in.CustomerID != record.CustomerID {
+		return nil, nil, notFound()
+	}
+	if record.Kind == store.Flow {
+		f = new(flow.Flow)
+		if err := json.Unmarshal(record.Doc, f); err != nil {
+			return nil, nil, fmt.Errorf("read flow %s: %w", record.ID, err)
+		}
+		return nil, f, nil
+	}
+	found, err := progressing(record)
+	return &found, nil, err
+}
+
+// progressing reads a conference that can be entered.
+func progressing(record store.Record) (c conference.Conference, err error) {
+	if err := json.Unmarshal(record.Doc, &c); err != nil {
+		return c, fmt.Errorf("read conference %s: %w", record.ID, err)
+	}
+	if c.Status != conference.Progressing {
+		return c, fault.New(fault.Conflict, "CONFERENCE_NOT_PROGRESSING", "the conference is %s; only a progressing one can be entered", c.Status)
+	}
+	return c, nil
+}
+
+// Conference reads a conference of the customer that can be entered.
+func (x *Router) Conference(ctx context.Context, id conference.ID, customer string) (c conference.Conference, err error) {
+	record, err := x.store.Get(ctx, store.Conference, string(id))
+	if err != nil || record.CustomerID != customer {
+		if err == nil || fault.KindOf(err) == fault.NotFound {
+			return c, notFound()
+		}
+		return c, fmt.Errorf("read conference %s: %w", id, err)
+	}
+	return progressing(record)
+}
+
+func notFound() error {
+	return fault.New(fault.NotFound, "CONFERENCE_NOT_FOUND", "no conference has this address")
+}
+
+// directHash returns the hash of direct.<12 hex digits>.
+func directHash(target string) (hash string, ok bool) {
+	const prefix = "direct."
+	if len(target) < len(prefix) || !strings.EqualFold(target[:len(prefix)], prefix) {
+		return "", false
+	}
+	return strings.ToLower(target[len(prefix):]), true
+}
+
+// resolve finds a conference by <uuid>, conference:<uuid>, or its dial-in alias or number.
+func (x *Router) resolve(ctx context.Context, target string) (store.Record, error) {
+	const prefix = "conference:"
+	text := target
+	if len(target) > len(prefix) && strings.EqualFold(target[:len(prefix)], prefix) {
+		text = target[len(prefix):]
+	}
+	if id, ok := wire.ParseUUID(text); ok {
+		return x.store.Get(ctx, store.Conference, id)
+	}
+	if target == "" || len(target) > 255 {
+		return store.Record{}, notFound()
+	}
+	return x.store.Resolve(ctx, "dial_in", target)
+}
+
+// resolveDirect finds a conference by its hash. Whoever guesses hashes runs out of tries, and cannot tell then whether one was right.
+func (x *Router) resolveDirect(ctx context.Context, hash string, peer netip.AddrPort) (store.Record, error) {
+	if !x.guesses.allowed(peer) {
+		return store.Record{}, fault.New(fault.Exhausted, "RATE_LIMIT_EXCEEDED",
+			"too many unknown direct addresses were called from your network; try again in a minute")
+	}
+	record, err := x.store.Resolve(ctx, "direct", hash)
+	if err != nil && fault.KindOf(err) == fault.NotFound {
+		x.guesses.missed(peer)
+	}
+	return record, err
+}
