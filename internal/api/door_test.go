@@ -439,6 +439,13 @@ func FuzzRequests(f *testing.F) {
 	for _, body := range []string{`{}`, `{"name":"a","timeout":60,"data":{"a":[1]}}`, `{"type":null}`, `[`, "\xff", `{"timeout":1e99}`, `{"data":` + strings.Repeat("[", 500)} {
 		f.Add("6f0a1c52-8e0e-4a55-9a53-0a4f3f0f6c11", "2026-01-15T09:30:00.123456Z_6f0a1c52-8e0e-4a55-9a53-0a4f3f0f6c11", body)
 	}
+	for _, body := range []string{
+		`{"destinations":[{"type":"sip","target":"a@127.0.0.1"}],"variables":{"a":"b"}}`, `{"destinations":[{"target":"+4930123"}],"actions":[{"type":"answer"}],"timeout":-1}`,
+		`{"host":"a.example","prefixes":[{"prefix":"+49","strip":2,"add":"0"}],"sources":["10.0.0.0/8"],"limits":{"concurrent":1}}`, `{"host":"[::1]","limits":[],"codecs":[null]}`,
+		`{"destination":{"target":"sip:a@[::1]"},"role":"listener"}`, `{"destinations":[null],"variables":{"":null}}`,
+	} {
+		f.Add(wire.NilUUID, "", body)
+	}
 	f.Add("..", "0000-00-00T00:00:00Z", "{}")
 	f.Add(wire.NilUUID, "9999-12-31T23:59:59-23:59", `{"id":"`+wire.NilUUID+`"}`)
 	w := newWorld(f)
@@ -454,6 +461,12 @@ func FuzzRequests(f *testing.F) {
 			{"PUT", "/customer/metadata", body},
 			{"POST", "/accesskeys", body},
 			{"POST", "/extensions", body},
+			{"POST", "/calls", body},
+			{"POST", "/groupcalls", body},
+			{"POST", "/trunks", body},
+			{"PUT", "/trunks/{}", body},
+			{"POST", "/conferences/{}/conferencecalls", body},
+			{"POST", "/calls/{}/recording_start", body},
 			{"GET", "/conferencecalls?status=[]&reference_id=[]", ""},
 		} {
 			path, _, _ := strings.Cut(c[1], "?")
