@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -41,7 +42,7 @@ func (a Action) MarshalJSON() ([]byte, error) {
 	if len(option) == 0 {
 		option = noOption
 	}
-	if !plain(a.ID) || !plain(a.NextID) || !plain(string(a.Type)) {
+	if !plain(a.ID) || !plain(a.NextID) || !plain(string(a.Type)) || bytes.ContainsAny(option, "<>&\u2028\u2029") {
 		return json.Marshal(shape{wire.UUID(a.ID), wire.UUID(a.NextID), a.Type, option, wire.Time(a.Executed)})
 	}
 	executed, err := wire.Time(a.Executed).MarshalJSON()
