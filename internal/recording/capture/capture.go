@@ -72,6 +72,7 @@ type Capture struct {
 	done chan struct{}
 	stop chan struct{}
 	syncer
+	flushed uint64 // cell
 
 	mu      sync.Mutex
 	marks   []page.Mark
