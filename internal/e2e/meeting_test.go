@@ -18,11 +18,10 @@ import (
 
 // notInMeeting are the types that a meeting does not show, and why.
 var notInMeeting = map[string]string{
-	"customer_created":    "the first customer is made before anybody can have a webhook",
-	"recording_failed":    "it needs a disk that gets full",
-	"announcement_failed": "it needs a notice that cannot be played",
-	"webhook_test":        "it is not in the log",
-	"transcribe_done":     "there is no recogniser",
+	"customer_created": "the first customer is made before anybody can have a webhook",
+	"recording_failed": "it needs a disk that gets full",
+	"webhook_test":     "it is not in the log",
+	"transcribe_done":  "there is no recogniser",
 }
 
 // inbox is a receiver that keeps what it got.
@@ -55,7 +54,7 @@ func (b *inbox) open(t *testing.T) (uri string) {
 // every type of the catalogue comes, but for those that a meeting cannot show.
 func TestMeeting(t *testing.T) {
 	t.Parallel()
-	needs(t, "baresip")
+	needs(t, "baresip", "flite")
 	s := start(t)
 	var b inbox
 	hook := s.must("POST", "/webhooks", object{"uri": b.open(t), "secret": ledgerSecret})["id"].(string)
@@ -198,6 +197,11 @@ func (s *server) meet() {
 	s.wait(room, "conferencecall_digit_received", 1)
 	s.must("POST", "/conferencecalls/"+ada+"/mute", nil)
 	s.must("DELETE", "/conferencecalls/"+ada+"/mute", nil)
+
+	s.must("POST", "/conferences/"+room+"/talk", object{"text": "Good morning."})
+	s.wait(room, "announcement_ended", 1)
+	s.must("POST", "/conferences/"+room+"/play", object{"url": "http://127.0.0.1:1/nothing.wav"})
+	s.wait(room, "announcement_failed", 1)
 
 	message := s.must("POST", "/conferences/"+room+"/messages", object{"text": "hello"})["id"].(string)
 	s.must("PUT", "/conferences/"+room+"/messages/"+message, object{"text": "hello all"})
