@@ -6,6 +6,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/room/ledger"
 	"parley/internal/wire"
 )
 
@@ -61,7 +62,7 @@ func (h *Host) Move(ctx context.Context, from conference.ID, who conference.Part
 	if err != nil {
 		return View{}, err
 	}
-	there, _, err := h.participant(ctx, next.id)
+	there, _, err := ledger.Participant(ctx, h.o.Store, next.id)
 	v.Participant = &there
 	return v, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/room/ledger"
 	"parley/internal/store"
 )
 
@@ -120,7 +121,7 @@ func (h *Host) Recover(ctx context.Context) error {
 			ids = append(ids, conference.ID(id))
 		}
 	}
-	err := h.each(ctx, store.Query{Kind: store.Conferencecall, Live: true, Limit: pageSize}, func(r store.Record) error {
+	err := ledger.Each(ctx, h.o.Store, store.Query{Kind: store.Conferencecall, Live: true, Limit: ledger.PageSize}, func(r store.Record) error {
 		visit(r.Conference)
 		return nil
 	})
@@ -128,7 +129,7 @@ func (h *Host) Recover(ctx context.Context) error {
 		return fmt.Errorf("recover conferences: %w", err)
 	}
 	if err == nil {
-		err = h.each(ctx, store.Query{Kind: store.Recording, Live: true, Deleted: true, Limit: pageSize}, func(r store.Record) error {
+		err = ledger.Each(ctx, h.o.Store, store.Query{Kind: store.Recording, Live: true, Deleted: true, Limit: ledger.PageSize}, func(r store.Record) error {
 			if r.Conference != "" { // that of a call has somebody else
 				visit(r.Conference)
 			}
@@ -140,9 +141,9 @@ func (h *Host) Recover(ctx context.Context) error {
 	}
 	ending := store.Query{
 		Kind: store.Conference, Status: []string{string(conference.Starting), string(conference.Terminating)},
-		Live: true, Deleted: true, Limit: pageSize,
+		Live: true, Deleted: true, Limit: ledger.PageSize,
 	}
-	err = h.each(ctx, ending, func(r store.Record) error {
+	err = ledger.Each(ctx, h.o.Store, ending, func(r store.Record) error {
 		visit(r.ID)
 		return nil
 	})

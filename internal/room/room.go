@@ -17,6 +17,7 @@ import (
 	"parley/internal/recording/deck"
 	"parley/internal/room/announce"
 	"parley/internal/room/gate"
+	"parley/internal/room/ledger"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -123,7 +124,7 @@ func (h *Host) Create(ctx context.Context, c conference.Create) (View, error) {
 	for _, e := range events {
 		state.Apply(e)
 	}
-	change, err := changeOf(0, &conference.State{}, &state, events)
+	change, err := ledger.Change(0, &conference.State{}, &state, events)
 	if err != nil {
 		return View{}, err
 	}
@@ -187,7 +188,7 @@ func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o
 
 // former answers a command about a participant that the room does not know any more, from its record. undone is the room's own answer.
 func (h *Host) former(ctx context.Context, id conference.ID, c conference.Command, view View, undone error) (View, error) {
-	p, found, err := h.participant(ctx, named(c))
+	p, found, err := ledger.Participant(ctx, h.o.Store, named(c))
 	switch {
 	case err != nil:
 		return View{}, err

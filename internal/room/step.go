@@ -8,6 +8,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/recording/capture"
+	"parley/internal/room/ledger"
 	"parley/internal/store"
 )
 
@@ -37,7 +38,7 @@ func (r *room) commit(group []*request) (wrote bool, err error) {
 		r.reply(b, nil)
 		return false, nil
 	}
-	change, err := changeOf(r.place.version, &r.state, &b.next, b.events)
+	change, err := ledger.Change(r.place.version, &r.state, &b.next, b.events)
 	if err == nil {
 		err = r.append(change)
 	}

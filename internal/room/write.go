@@ -8,6 +8,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/room/ledger"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -38,7 +39,7 @@ func (r *room) write(decide func(*conference.State, int64) (*store.Change, error
 	if err != nil || c == nil {
 		return err
 	}
-	c.Key, c.Version = keyOf(r.id), r.place.version
+	c.Key, c.Version = ledger.Key(r.id), r.place.version
 	err = r.append(c)
 	switch {
 	case errors.Is(err, store.ErrFenced):
