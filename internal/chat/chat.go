@@ -90,6 +90,7 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 		return m, err
 	}
 	fresh := false
+	var inside []conference.ParticipantID
 	err = c.o.Rooms.Write(ctx, m.ConferenceID, func(s *conference.State, version int64) (*store.Change, error) {
 		if err := owned(s, p.CustomerID); err != nil {
 			return nil, err
@@ -110,7 +111,7 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 		if err := c.pace.take(m, c.o.Limits, now); err != nil {
 			return nil, err
 		}
-		m.Order, fresh = version, true
+		m.Order, fresh, inside = version, true, joined(s)
 		change, err := changeOf(m, Created, m.Times.Created)
 		if err == nil && p.Keep != nil {
 			change.Answer, err = p.Keep(m)
@@ -118,7 +119,7 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 		return change, err
 	}, func() {
 		if fresh {
-			c.watch.tell(m)
+			c.watch.tell(m, inside)
 		}
 	})
 	return m, err

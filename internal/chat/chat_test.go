@@ -323,6 +323,25 @@ func TestSameIDIsWrittenOnce(t *testing.T) {
 	}
 }
 
+// TestLobbyReadsNothing: who has not been let in gets what is meant for it, and not what the others write.
+func TestLobbyReadsNothing(t *testing.T) {
+	h := open(t, chat.Limits{})
+	waits := h.join("", false)
+	mail, cancel := h.chat.Subscribe(h.id, waits.ID())
+	defer cancel()
+	h.must(chat.Post{Text: "among us"})
+	h.must(chat.Post{Text: "wait a moment", To: []conference.ParticipantID{waits.ID()}})
+	if err := waits.Connected(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.must(chat.Post{Text: "welcome"})
+	for _, want := range []string{"wait a moment", "welcome"} {
+		if m := <-mail; m.Text != want {
+			t.Errorf("got %q, want %q", m.Text, want)
+		}
+	}
+}
+
 func TestSubscribe(t *testing.T) {
 	h := open(t, chat.Limits{PerSender: 1000, PerConference: 1000})
 	anna, ben := h.join("Anna", true).ID(), h.join("Ben", true).ID()

@@ -118,6 +118,16 @@ func present(s *conference.State, id conference.ParticipantID) (*conference.Part
 	return &s.Participants[i], nil
 }
 
+// joined returns who is in the conference, and not on the way or in the lobby.
+func joined(s *conference.State) (ids []conference.ParticipantID) {
+	for i := range s.Participants {
+		if s.Participants[i].Status == conference.Joined {
+			ids = append(ids, s.Participants[i].ID)
+		}
+	}
+	return ids
+}
+
 func unknown() error {
 	return fault.New(fault.NotFound, "MESSAGE_NOT_FOUND", "this conference has no such message; check the id")
 }

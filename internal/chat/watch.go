@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"sync"
 
 	"parley/internal/conference"
@@ -22,7 +23,7 @@ type reader struct {
 }
 
 // Subscribe returns a channel that gets the new messages of a conference which this participant may read and did not write, in their order, from
-// now on, and the function that ends it; the channel is not closed, and cancel may be called twice. "" reads what is for everybody. Of a reader who is
+// now on, and the function that ends it; the channel is not closed, and cancel may be called twice. Who has not joined yet gets only what names it; "" reads what is for everybody. Of a reader who is
 // more than 64 messages behind, what comes is dropped and counted: it is in the log.
 func (c *Chat) Subscribe(id conference.ID, who conference.ParticipantID) (messages <-chan Message, cancel func()) {
 	w := &c.watch
@@ -45,12 +46,25 @@ func (c *Chat) Subscribe(id conference.ID, who conference.ParticipantID) (messag
 	}
 }
 
-// tell never waits.
-func (w *watch) tell(m Message) {
+// wants reports whether a message is for the reader. Who has not joined yet, or waits in the lobby, gets only what names it.
+func (r *reader) wants(m *Message, inside []conference.ParticipantID) bool {
+	switch {
+	case r.who == "":
+		return len(m.To) == 0
+	case r.who == m.From:
+		return false
+	case len(m.To) > 0:
+		return m.For(r.who)
+	}
+	return slices.Contains(inside, r.who)
+}
+
+// tell brings a message to its readers and never waits; inside are those who have joined.
+func (w *watch) tell(m Message, inside []conference.ParticipantID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for r := range w.readers[m.ConferenceID] {
-		if r.who != "" && r.who == m.From || !m.For(r.who) || r.who == "" && len(m.To) > 0 {
+		if !r.wants(&m, inside) {
 			continue
 		}
 		select {
