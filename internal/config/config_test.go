@@ -70,6 +70,9 @@ func TestRefusals(t *testing.T) {
 		"short key":         {env: []string{"PARLEY_ACCESS_KEY=short"}, want: "16 or more"},
 		"empty value":       {file: "http:\n", want: "has no value"},
 		"level":             {env: []string{"PARLEY_LOG_LEVEL=loud"}, want: "log.level"},
+		"no text":           {env: []string{"PARLEY_CHAT_TEXT=0"}, want: "chat.text"},
+		"no messages":       {env: []string{"PARLEY_CHAT_PER_SENDER=-1"}, want: "chat.per_sender"},
+		"no media streams":  {env: []string{"PARLEY_API_MEDIA_STREAMS_PER_KEY=0"}, want: "api.media_streams_per_key"},
 		"share":             {env: []string{"PARLEY_LIMITS_MEDIA_BUSY=1.5"}, want: "limits.media_busy"},
 	} {
 		file := ""
