@@ -10,12 +10,15 @@ import (
 	"path/filepath"
 	"time"
 
+	"filippo.io/age"
+
 	"parley/internal/blob"
 	"parley/internal/blob/dir"
 	"parley/internal/blob/s3"
 	"parley/internal/blob/sealed"
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
+	"parley/internal/config"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/calls"
@@ -26,11 +29,14 @@ import (
 
 // openRecordings opens the folders of captures and of what is made of them, and ends the captures that a crash left open.
 func (p *parts) openRecordings(files blob.Store) error {
+	key, err := CaptureKey(&p.c)
+	if err != nil {
+		return err
+	}
 	var unsettled []string
-	var err error
 	p.recordings, unsettled, err = archive.Open(archive.Options{
 		Dir: filepath.Join(p.c.Data, "recordings"), Blobs: files,
-		Capture: capture.Options{MinFree: int64(p.c.Recording.MinFree) << 20, GiveUp: p.c.Recording.GiveUp, Key: p.captureKey()},
+		Capture: capture.Options{MinFree: int64(p.c.Recording.MinFree) << 20, GiveUp: p.c.Recording.GiveUp, Key: key},
 	})
 	if p.recordings == nil {
 		return err
@@ -46,11 +52,9 @@ func (p *parts) openRecordings(files blob.Store) error {
 
 // openFiles opens the store for what is made of recordings, which encrypts it when there is a key.
 func (p *parts) openFiles(ctx context.Context) (blob.Store, error) {
-	if path := p.c.Recording.KeyFile; path != "" {
-		var err error
-		if p.key, err = sealed.ReadKey(path); err != nil {
-			return nil, fmt.Errorf("recording.key_file: %w", err)
-		}
+	key, err := readKey(&p.c)
+	if err != nil {
+		return nil, err
 	}
 	files, err := p.openStore(ctx)
 	if err != nil {
@@ -60,7 +64,7 @@ func (p *parts) openFiles(ctx context.Context) (blob.Store, error) {
 	if err := errors.Join(os.RemoveAll(waiting), os.MkdirAll(waiting, 0o700)); err != nil {
 		return nil, fmt.Errorf("folder of files to be encrypted: %w", err)
 	}
-	return sealed.New(files, waiting, p.key), nil
+	return sealed.New(files, waiting, key), nil
 }
 
 // openStore opens the bucket, or a folder when none is named. A bucket that cannot be reached just now keeps nobody from making calls.
@@ -79,13 +83,26 @@ func (p *parts) openStore(ctx context.Context) (blob.Store, error) {
 	return s, err
 }
 
-// captureKey returns what captures are encrypted with, nil when there is no key.
-func (p *parts) captureKey() []byte {
-	if p.key == nil {
-		return nil
+// readKey returns the key of recordings, nil when there is none.
+func readKey(c *config.Config) (*age.X25519Identity, error) {
+	if c.Recording.KeyFile == "" {
+		return nil, nil
 	}
-	sum := sha256.Sum256([]byte(p.key.String()))
-	return sum[:]
+	key, err := sealed.ReadKey(c.Recording.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("recording.key_file: %w", err)
+	}
+	return key, nil
+}
+
+// CaptureKey returns what captures are encrypted with, nil when they are not.
+func CaptureKey(c *config.Config) ([]byte, error) {
+	key, err := readKey(c)
+	if err != nil || key == nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(key.String()))
+	return sum[:], nil
 }
 
 // retentionEvery is how often recordings are looked for that have been kept for long enough.
@@ -157,7 +174,7 @@ func (p *parts) settleRecordings(ctx context.Context) error {
 		record, err := p.store.Get(ctx, store.Recording, id)
 		switch {
 		case fault.KindOf(err) == fault.NotFound:
-			p.log.Warn("a capture has no recording", "file", capture.Path(filepath.Join(p.c.Data, "recordings"), id))
+			p.log.Warn("a capture has no recording; 'parley recordings export' makes a file of it", "recording", id, "file", capture.Path(filepath.Join(p.c.Data, "recordings"), id))
 		case err != nil:
 			return fmt.Errorf("settle recordings: %w", err)
 		case record.Deleted:

@@ -18,8 +18,6 @@ import (
 	"strings"
 	"time"
 
-	"filippo.io/age"
-
 	"parley/internal/api"
 	"parley/internal/api/feed"
 	"parley/internal/conference"
@@ -48,7 +46,6 @@ type parts struct {
 	recordings *archive.Archive
 	unsettled  []string // captures whose end was not told
 	desk       *calls.Desk
-	key        *age.X25519Identity // of recordings; nil: they are kept open
 	prompts    prompt.Library
 	rooms      *room.Host
 	flows      *script.Performer
