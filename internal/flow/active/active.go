@@ -2,6 +2,7 @@ package active
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"parley/internal/flow"
@@ -62,15 +63,19 @@ type Executed struct {
 }
 
 // ProgressOf returns how far a run is. Of a run that goes on, the record keeps its own copy.
-func ProgressOf(r *run.Run) Progress {
-	p := Progress{Current: r.Current(), Executed: make([]Executed, 0, len(r.Executed)), Variables: map[string]string{}}
+func ProgressOf(r *run.Run) Progress { return Progress{}.Now(r) }
+
+// Now returns how far the run of p is now. It shares with p what has not changed.
+func (p Progress) Now(r *run.Run) Progress {
+	now := Progress{Current: r.Current(), Executed: make([]Executed, 0, len(r.Executed)), Variables: p.Variables}
 	for _, v := range r.Executed {
-		p.Executed = append(p.Executed, Executed{v.Action, v.Outcome, v.Reason})
+		now.Executed = append(now.Executed, Executed{v.Action, v.Outcome, v.Reason})
 	}
-	for name, value := range r.Vars {
-		p.Variables[name] = value
+	if now.Variables == nil || !maps.Equal(now.Variables, r.Vars) {
+		now.Variables = make(map[string]string, len(r.Vars))
+		maps.Copy(now.Variables, r.Vars)
 	}
-	return p
+	return now
 }
 
 // EventType names what happened to a record.

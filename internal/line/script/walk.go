@@ -105,7 +105,7 @@ func (w *walk) note(ctx context.Context) {
 	if w.stage.Acting != nil {
 		w.stage.Acting(ctx, w.run.Current())
 	}
-	err := w.record.Write(ctx, active.Advance{At: time.Now(), Progress: active.ProgressOf(w.run)})
+	err := w.record.Write(ctx, active.Advance{At: time.Now(), Progress: w.record.State().Progress.Now(w.run)})
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case fault.ReasonOf(err) == "ACTIVEFLOW_ALREADY_STOPPED":
