@@ -97,13 +97,7 @@ func (r *room) count(seat *Seat) {
 
 // confirm lets one who has pressed keys hear that they were understood.
 func (r *room) confirm(seat *Seat) {
-	if r.host.o.Prompts == nil || seat.port == nil || r.mixer == nil {
-		return
+	if seat.port != nil && r.mixer != nil {
+		r.host.band.Tone(r.mixer, "beep", seat.port, func() {})
 	}
-	m, port := r.mixer, seat.port
-	r.host.wg.Go(func() {
-		if err := r.host.tone(m, "beep", port); err != nil {
-			r.host.o.Log.Debug("no tone for keys", "conference", r.id, "error", err)
-		}
-	})
 }

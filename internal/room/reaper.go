@@ -64,6 +64,7 @@ func (h *Host) stop() {
 	h.end()
 	h.wg.Wait()
 	h.desk.Wait()
+	h.band.Wait()
 	h.deck.Close()
 }
 

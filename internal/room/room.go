@@ -18,6 +18,7 @@ import (
 	"parley/internal/room/announce"
 	"parley/internal/room/gate"
 	"parley/internal/room/ledger"
+	"parley/internal/room/sound"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -63,6 +64,7 @@ type Host struct {
 
 	gates     gate.Gates
 	desk      *announce.Desk
+	band      *sound.Band
 	legs      sync.Map // of conference.ParticipantID: leg
 	seated    atomic.Int64
 	deletions sync.Mutex // of recordings, one at a time: each is told once
@@ -75,6 +77,7 @@ func New(o Options) *Host {
 	h := &Host{o: o, quit: make(chan struct{}), rooms: map[conference.ID]*room{}}
 	h.ctx, h.end = context.WithCancel(context.Background())
 	h.desk = announce.New(h.ctx, speaker{h})
+	h.band = sound.NewBand(h.ctx, o.Prompts, o.Log)
 	h.deck = deck.New(deck.Options{Recorder: o.Recorder, Patience: o.Limits.FinishDeadline, Log: o.Log})
 	return h
 }
