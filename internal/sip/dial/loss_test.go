@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	t1       = 20 * time.Millisecond // instead of 500 ms: all waits are shorter by the same factor
+	t1       = 40 * time.Millisecond // instead of 500 ms: all waits are shorter by the same factor
 	forGhost = 80 * t1               // stands for 40 s
 	offer    = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\n"
 )
@@ -67,6 +67,9 @@ func (l *phoneLine) Run(ctx context.Context) error {
 		return nil
 	}
 	wait := time.NewTimer(5 * t1)
+	if l.user == "quick" {
+		wait.Reset(time.Duration(rand.IntN(20000)) * time.Microsecond)
+	}
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -200,6 +203,51 @@ func TestLoss(t *testing.T) {
 	t.Logf("lost %d and %d datagrams, %d INVITEs and %d BYEs came", lossA.lost.Load(), lossB.lost.Load(), b.Stats().Requests["INVITE"], b.Stats().Requests["BYE"])
 	if lossA.lost.Load() < 50 || lossB.lost.Load() < 50 {
 		t.Error("too little was lost for this to say anything")
+	}
+}
+
+// TestCancelRaces takes calls back at the very moment when they are answered. Whoever wins, both sides agree that the call is over.
+func TestCancelRaces(t *testing.T) {
+	a, _ := open(t, 0, 1)
+	b, _ := open(t, 0, 2)
+	call(t, a, b.Addr(), "stays") // both run
+	var answered, withdrawn atomic.Int64
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for range 25 {
+				d, err := a.Dial(t.Context(), line.Outgoing{To: "sip:quick@" + b.Addr().String(), Offer: []byte(offer), Timeout: 150 * t1}, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.AfterFunc(time.Duration(rand.IntN(40000))*time.Microsecond, func() { d.Cancel("changed my mind") })
+				final := 0
+				for p := range d.Progress() {
+					final = p.Status
+				}
+				<-d.Done()
+				by, status := d.Cause()
+				switch {
+				case final == 200 && by == "local" && status == 0:
+					answered.Add(1)
+				case final == 487 && by == "local" && status == 487:
+					withdrawn.Add(1)
+				default:
+					t.Errorf("final %d, ended by %s with %d", final, by, status)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for end := time.Now().Add(forGhost); a.Stats().Dialogs+b.Stats().Dialogs > 0; time.Sleep(t1) {
+		if time.Now().After(end) {
+			t.Fatalf("ghosts after %v: %d and %d", forGhost, a.Stats().Dialogs, b.Stats().Dialogs)
+		}
+	}
+	t.Logf("%d answered first, %d withdrawn first; %d BYEs, %d CANCELs came", answered.Load(), withdrawn.Load(), b.Stats().Requests["BYE"], b.Stats().Requests["CANCEL"])
+	if answered.Load() < 10 || withdrawn.Load() < 10 {
+		t.Error("one side always wins: nothing was raced")
 	}
 }
 
