@@ -99,7 +99,7 @@ func TestDelay(t *testing.T) {
 	}
 	slices.Sort(delays)
 	p99 := delays[len(delays)*99/100]
-	if most := 200 * time.Millisecond; measured && p99 > most || p99 > 10*most {
+	if measured && p99 > 200*time.Millisecond {
 		t.Errorf("p99 is %v", p99)
 	}
 	t.Logf("%.0f events/s: p50 %v, p99 %v, longest %v", float64(len(commit))/took.Seconds(), delays[len(delays)/2], p99, delays[len(delays)-1])

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -101,6 +102,7 @@ func TestActiveflow(t *testing.T) {
 		if _, err := w.d.Book().Update(t.Context(), me, list[0].ID, endpoint.Patch{Status: &off}, nil); err != nil {
 			t.Error(err)
 		}
+		synctest.Wait()
 		w.called(first)
 		if got := w.calls("a.example"); len(got) != 5 {
 			t.Error("a disabled one is called")
