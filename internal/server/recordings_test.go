@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/conference"
+	"parley/internal/conference/tape"
 	"parley/internal/config"
 	"parley/internal/fault"
 	"parley/internal/loop"
@@ -18,6 +21,47 @@ import (
 	"parley/internal/store"
 	"parley/internal/store/sqlite"
 )
+
+// TestStoreThatDoesNotAnswer: a bucket that cannot be reached is told of, and keeps nobody from making calls; the captures wait for it.
+func TestStoreThatDoesNotAnswer(t *testing.T) {
+	c := config.Default()
+	c.Data, c.Recording.MinFree = t.TempDir(), 1
+	c.S3.Bucket, c.S3.Endpoint, c.S3.Insecure, c.S3.AccessKey, c.S3.SecretKey = "meetings", "127.0.0.1:9", true, "a", "b"
+	var said bytes.Buffer
+	p := &parts{c: c, log: slog.New(slog.NewTextHandler(&said, nil))}
+	files, err := p.openFiles(t.Context())
+	if err != nil || !strings.Contains(said.String(), "cannot reach the store of files") {
+		t.Fatalf("opened with %v, said %q", err, said.String())
+	}
+	if err := p.openRecordings(files); err != nil {
+		t.Fatal(err)
+	}
+	defer p.recordings.Close()
+	id := uuid.NewString()
+	sound, err := p.recordings.Start(tape.Recording{ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound.See(mixer.Moment{Rate: 8000})
+	sound.Stop("")
+	if _, _, err := p.recordings.Finish(t.Context(), id, "wav"); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("finished with %v, want it to be tried again", err)
+	}
+	p.c.S3 = config.S3{}
+	if files, err = p.openFiles(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.openRecordings(files); err != nil {
+		t.Fatal(err)
+	}
+	defer p.recordings.Close()
+	if len(p.unsettled) != 1 {
+		t.Errorf("unsettled: %q", p.unsettled)
+	}
+	if f, _, err := p.recordings.Finish(t.Context(), id, "wav"); err != nil || f.Size == 0 {
+		t.Errorf("when a store is there: %+v, %v", f, err)
+	}
+}
 
 // TestRetention deletes what has been kept for long enough, with its sound, and nothing else; what a crash left behind is cleaned up.
 func TestRetention(t *testing.T) {
