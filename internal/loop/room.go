@@ -49,6 +49,9 @@ type PortOptions struct {
 	Held   bool   // neither, until taken off hold
 	Volume int    // dB on the way into the mix
 	Echo   bool   // hears itself, like everyone else does
+
+	CanHear  []string // tags of the ports that it hears; nil: everyone, empty: nobody
+	CanSpeak []string // tags of the ports that hear it; nil: everyone, empty: nobody
 }
 
 // Enter makes a port for the session. The session must not be in a room. It waits for the loop, and fails with

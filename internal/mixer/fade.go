@@ -38,29 +38,26 @@ func turn(sum []int32, in bool) {
 	}
 }
 
-// fadeOut adds to the next tick's sum how the sound of a port that leaves ends: its last samples backwards, as there are no others.
+// fadeOut keeps a port that leaves for one more tick, in which it ends as it was heard, by the same ears: with its last samples backwards, as there are
+// no others.
 func (r *Room) fadeOut(p *Port) {
 	if !p.heard {
+		r.routing.unseat(p)
 		return
-	}
-	if !r.ending {
-		clear(r.tail)
-		r.ending = true
 	}
 	last, n := len(p.frame)-1, len(p.frame)/fadeShare
-	for i := range n {
-		r.tail[i] += int32(p.frame[last-1-i]) * int32(n-i) / int32(n+1)
+	for i := range n { // what is read is further behind
+		p.frame[i] = int16(int(p.frame[last-1-i]) * (n - i) / (n + 1))
 	}
+	clear(p.frame[n:])
+	r.leaving = append(r.leaving, p)
 }
 
-// end adds what fades out to the sum.
-func (r *Room) end() {
-	r.fading = r.ending
-	if !r.ending {
-		return
+// farewell ends the stay of those who left before this tick.
+func (r *Room) farewell() {
+	for _, p := range r.leaving {
+		r.routing.unseat(p)
 	}
-	for i, v := range r.tail {
-		r.sum[i] += v
-	}
-	r.ending, r.dirty = false, true
+	clear(r.leaving)
+	r.leaving = r.leaving[:0]
 }

@@ -60,6 +60,11 @@ func (r *Room) mend() {
 	for _, o := range r.outlets {
 		o.shared.loss = o.worst
 	}
+	for _, x := range r.routing.groups {
+		for _, s := range x.streams {
+			s.stream.loss = s.outlet.worst
+		}
+	}
 }
 
 // silence is a silent frame, encoded once for all: a payload that can be repeated for ever, and an encoder that stands where
@@ -126,10 +131,10 @@ func (o *outlet) newVoice() (*voice, error) {
 	return v, nil
 }
 
-// take returns a voice that goes on where the common mix stands, so that the listener who changes to it hears no break, or where silence
-// stands for one who did not hear that; nil when none can be made, and it stays with the common mix. The pool grows to the number of those
-// who ever spoke at once and only then allocates.
-func (o *outlet) take(common *mix, heard bool) *voice {
+// take returns a voice that goes on where the shared stream of a mix stands, so that the listener who changes to it hears no break, or where silence
+// stands for one who did not hear that, when shared is nil. It returns nil when none can be made: then the listener hears silence, and never itself. The
+// pool grows to the number of those who ever spoke at once and only then allocates.
+func (o *outlet) take(from *mix, shared *stream) *voice {
 	var v *voice
 	if n := len(o.spare); n > 0 {
 		v, o.spare = o.spare[n-1], o.spare[:n-1]
@@ -140,22 +145,24 @@ func (o *outlet) take(common *mix, heard bool) *voice {
 		}
 	}
 	v.stream.loss = o.shared.loss
-	if heard {
-		v.mix.startAfter(common)
-		v.stream.startAfter(o.shared)
+	if shared != nil {
+		v.mix.startAfter(from)
+		v.stream.startAfter(shared)
 	} else {
 		v.mix.limiter, v.mix.limited, v.stream.broken = audio.Limiter{}, 0, true
 	}
 	return v
 }
 
-// give takes a voice back whose listener now hears the common mix. When nobody heard that lately its stream can go on where the
-// voice stood. Otherwise it must go on for the others, and the newcomer's decoder has followed a stream of, by then, nearly the same sound.
-func (o *outlet) give(v *voice, common *mix) {
-	o.spare = append(o.spare, v)
-	if o.shared.tick == common.tick {
-		o.shared.refresh()
-	} else {
-		o.shared.startAfter(v.stream)
+// joins has a listener who followed one stream go on with another, which many share. When nobody heard that in the tick before, it can go on where the
+// first one stood. Otherwise it must go on for the others, and the newcomer's decoder has followed a stream of, mostly, nearly the same sound.
+// last is the tick before.
+func (s *stream) joins(from *stream, last uint64) {
+	switch {
+	case s == nil || from == s:
+	case s.tick == last:
+		s.refresh()
+	case from != nil:
+		s.startAfter(from)
 	}
 }

@@ -37,6 +37,9 @@ type Options struct {
 	Held   bool   // neither
 	Volume int    // dB on the way into the mix, clamped to -60..+30
 	Echo   bool   // hears itself, like everyone else does
+
+	CanHear  []string // tags of the ports that it hears; nil: everyone, empty: nobody
+	CanSpeak []string // tags of the ports that hear it; nil: everyone, empty: nobody
 }
 
 // The limits of a volume in dB: below is mute's business, above only noise grows.
@@ -61,6 +64,12 @@ type Port struct {
 	own    *voice  // its mix without itself, nil while it hears the common one
 	keep   int     // ticks for which own outlives the last frame that needs it
 	played int     // players for this port alone that sound in this tick
+	fresh  bool    // has not heard its outlet yet
+	lacks  bool    // it should have a stream of its own, which could not be made
+
+	slot   int
+	barred bitset // slots of those whom it does not hear
+	group  *group // whose mix it hears; nil: the common one
 }
 
 func newPort(leg Leg, o Options) *Port {
@@ -73,6 +82,7 @@ func newPort(leg Leg, o Options) *Port {
 const silentLevel = 127
 
 func (p *Port) set(o Options) {
+	o.CanHear, o.CanSpeak = sorted(o.CanHear), sorted(o.CanSpeak)
 	p.o = o
 	p.volume = gain(o.Volume)
 	if o.Muted || o.Held {
@@ -120,8 +130,13 @@ func (p *Port) pull(now time.Duration) bool {
 	return sound
 }
 
-// apart reports whether what the port hears is the mix without its own frame.
-func (p *Port) apart() bool { return p.heard && !p.o.Echo }
+// apart reports whether what the port hears is a group's mix, or the common one, without its own frame.
+func (p *Port) apart(x *group) bool {
+	if !p.heard || p.o.Echo {
+		return false
+	}
+	return x == nil && !p.private() || x != nil && x.key.has(p.slot)
+}
 
 // hears reports whether the port gets any audio.
 func (p *Port) hears() bool { return !p.o.Deaf && !p.o.Held }

@@ -31,10 +31,9 @@ type Room struct {
 	minus   []int32 // sum without one port, while that one is served
 	dirty   bool    // sum is not zero
 	heard   int     // ports in sum
-	tail    []int32 // how those who left since the last tick end
-	ending  bool    // there is something in it
-	fading  bool    // it is in sum
+	leaving []*Port // those who left since the last tick, with how they end
 	playing bool    // players for everyone are in sum
+	routing routing
 	common  *mix
 	moment  moment
 	encoded uint64 // distinct mixes encoded since the room began, for tests
@@ -62,7 +61,14 @@ func (r *Room) Enter(leg Leg, o Options) (*Port, error) {
 		r.ports = r.ports[:len(r.ports)-1]
 		return nil, errors.Join(fmt.Errorf("enter room: %w", err), r.settle(nil))
 	}
-	r.moment.reserve(len(r.ports))
+	r.routing.seat(p)
+	if p.routed() {
+		r.routing.routed++
+	}
+	if r.routing.routed > 0 {
+		r.routing.relate(p)
+	}
+	r.moment.reserve(len(r.routing.slots))
 	return p, nil
 }
 
@@ -75,6 +81,9 @@ func (r *Room) Leave(p *Port) error {
 	r.ports = slices.Delete(r.ports, i, i+1)
 	r.removePlayers(func(x *player) bool { return x.to == p })
 	r.detach(p)
+	if p.routed() {
+		r.routing.routed--
+	}
 	r.fadeOut(p)
 	return r.settle(nil)
 }
@@ -84,7 +93,17 @@ func (r *Room) Set(p *Port, o Options) {
 	if o.Tag == "" {
 		o.Tag = p.o.Tag
 	}
+	was := p.routed()
 	p.set(o)
+	if was {
+		r.routing.routed--
+	}
+	if p.routed() {
+		r.routing.routed++
+	}
+	if was || p.routed() {
+		r.routing.relate(p)
+	}
 	if p.outlet != nil && p.ear != p.hears() {
 		_ = p.outlet.reserve() // without a voice for the fade it changes at once
 	}
@@ -159,6 +178,7 @@ func (r *Room) setRate(rate int) error {
 func (r *Room) retune(rate int) (err error) {
 	for _, p := range r.ports {
 		r.detach(p)
+		p.group = nil
 	}
 	r.resize(rate)
 	for _, p := range r.ports {
@@ -183,7 +203,8 @@ func (r *Room) resize(rate int) {
 	r.rate, r.outlets, r.common = rate, nil, newMix(rate)
 	r.common.tick = r.tick
 	r.sum, r.minus, r.dirty = make([]int32, n), make([]int32, n), false
-	r.tail, r.ending = make([]int32, n), false
+	r.farewell()
+	r.routing.forget(nil)
 	r.moment.resize(n)
 }
 
@@ -202,7 +223,7 @@ func (r *Room) attach(p *Port) error {
 		return err
 	}
 	o.members++
-	p.outlet = o
+	p.outlet, p.fresh = o, true
 	o.shared.refresh()
 	return nil
 }
@@ -227,18 +248,20 @@ func (r *Room) detach(p *Port) {
 	if o == nil {
 		return
 	}
-	r.release(p)
-	p.outlet = nil
+	r.release(p, nil)
+	p.outlet, p.lacks = nil, false
 	if o.members--; o.members == 0 {
+		r.routing.forget(o)
 		r.outlets = slices.DeleteFunc(r.outlets, func(x *outlet) bool { return x == o })
 	}
 }
 
-// release ends the port's own stream: from now on it hears the common one.
-func (r *Room) release(p *Port) {
+// release ends the port's own stream: from now on it hears that of a group, or the common one.
+func (r *Room) release(p *Port, to *group) {
 	if p.own == nil {
 		return
 	}
-	p.outlet.give(p.own, r.common)
+	r.streamOf(p.outlet, to).joins(p.own.stream, r.common.tick)
+	p.outlet.spare = append(p.outlet.spare, p.own)
 	p.own, p.keep = nil, 0
 }

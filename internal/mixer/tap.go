@@ -16,9 +16,9 @@ type Tap interface {
 type Moment struct {
 	Clock  uint64  // samples at 48 kHz since the room began, whatever its rate: 960 more each tick
 	Rate   int     // of the frames, in Hz
-	Voices []Voice // those who are in the mix
+	Voices []Voice // those who are heard by somebody
 	Played []int16 // what the players for everyone added, nil for silence
-	Mix    []int16 // what silent listeners hear, nil for silence
+	Mix    []int16 // what silent listeners hear to whom nobody speaks in private, nil for silence
 
 	room *Room
 }
@@ -33,7 +33,7 @@ func (m *Moment) Heard(tag string) []int16 {
 		if p.o.Tag != tag {
 			continue
 		}
-		heard := m.room.common
+		heard := m.room.mixOf(p.group)
 		if p.own != nil {
 			heard = p.own.mix
 		} else if !p.hears() {
@@ -57,8 +57,9 @@ func (m *Moment) Sum() []int32 {
 
 // Voice is the frame of one port as it went into the mix.
 type Voice struct {
-	Tag   string
-	Frame []int16
+	Tag     string
+	Frame   []int16
+	Private bool // it is for some only and not in Mix
 }
 
 // clockSamples is how far the room's clock goes in a tick.
@@ -89,10 +90,8 @@ func (r *Room) tap() {
 		return
 	}
 	m := Moment{Clock: r.clock, Rate: r.rate, Voices: r.moment.voices[:0], room: r}
-	for _, p := range r.ports {
-		if p.heard {
-			m.Voices = append(m.Voices, Voice{Tag: p.o.Tag, Frame: p.frame})
-		}
+	for _, p := range r.routing.voices {
+		m.Voices = append(m.Voices, Voice{Tag: p.o.Tag, Frame: p.frame, Private: p.private()})
 	}
 	if r.playing {
 		r.moment.limiter.Apply(r.moment.played, r.moment.sum)

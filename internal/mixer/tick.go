@@ -16,31 +16,40 @@ func (r *Room) Tick(now time.Duration) {
 		clear(r.sum)
 		r.dirty = false
 	}
-	r.end()
 	r.play(now)
 	r.gather(now)
-	r.common.start(r.tick, r.sum, r.heard == 0 && !r.playing && !r.fading)
+	r.route()
+	r.common.start(r.tick, r.sum, r.heard == 0 && !r.playing)
 	for _, p := range r.ports {
 		p.leg.Send(r.payload(p))
-		p.ear = p.hears()
+		p.ear, p.fresh = p.hears(), false
 	}
 	r.tap()
+	r.farewell()
 	r.clock += clockSamples
 }
 
 // Skip moves the room's clock on by ticks that were never made, because their time had passed.
 func (r *Room) Skip(ticks int) { r.clock += uint64(ticks) * clockSamples }
 
-// gather pulls all legs and sums those that are heard.
+// gather pulls all legs and sums those that everyone hears.
 func (r *Room) gather(now time.Duration) {
-	r.heard = 0
+	r.heard, r.routing.voices = 0, r.routing.voices[:0]
+	for _, p := range r.leaving {
+		r.count(p)
+	}
 	for _, p := range r.ports {
-		p.heard = p.pull(now)
-		if p.heard {
-			r.add(p.frame)
-			r.heard++
+		if p.heard = p.pull(now); p.heard {
+			r.count(p)
 		}
-		r.follow(p)
+	}
+}
+
+func (r *Room) count(p *Port) {
+	r.routing.voices = append(r.routing.voices, p)
+	if !p.private() {
+		r.add(p.frame)
+		r.heard++
 	}
 }
 
@@ -49,21 +58,30 @@ func (r *Room) add(frame []int16) {
 	r.dirty = true
 }
 
-// follow gives a port a stream of its own while it is heard, or something plays for it alone, or what it hears fades in or out, and some ticks
-// longer.
-func (r *Room) follow(p *Port) {
+// follow gives a port a stream of its own while its voice is in the mix that it would hear, or something plays for it alone, or what it hears fades in
+// or out, and some ticks longer. Others change streams when they come to hear another group's mix than before.
+func (r *Room) follow(p *Port, now *group) {
 	switch {
 	case p.outlet == nil:
-	case p.apart() || p.played > 0 || p.ear != p.hears():
+	case p.apart(now) || p.played > 0 || p.ear != p.hears():
 		p.keep = p.outlet.keep
 		if p.own == nil {
-			p.own = p.outlet.take(r.common, p.ear)
+			var shared *stream
+			if p.ear && !p.fresh {
+				shared = r.streamOf(p.outlet, p.group)
+			}
+			p.own = p.outlet.take(r.mixOf(p.group), shared)
 		}
+		p.lacks = p.own == nil
 	case p.own == nil:
+		p.lacks = false
+		if now != p.group && (now == nil || now.origin != p.group) {
+			r.streamOf(p.outlet, now).joins(r.streamOf(p.outlet, p.group), r.common.tick)
+		}
 	case p.keep > 0:
 		p.keep--
 	default:
-		r.release(p)
+		r.release(p, now)
 	}
 }
 
@@ -74,23 +92,33 @@ func (r *Room) payload(p *Port) []byte {
 		return nil
 	case p.own != nil:
 		return r.ownPayload(p)
-	case !p.hears():
+	case p.lacks || !p.hears():
 		return p.outlet.silence.payload
 	}
-	return r.encode(r.common, p.outlet.shared)
+	if s := r.streamOf(p.outlet, p.group); s != nil {
+		return r.encode(r.mixOf(p.group), s)
+	}
+	return p.outlet.silence.payload
 }
 
 func (r *Room) ownPayload(p *Port) []byte {
-	turns := p.ear != p.hears()
-	rest, sum := (p.ear || p.hears()) && r.others(p), r.sum
-	if p.apart() || p.played > 0 || turns {
+	base, heard := r.sum, r.heard
+	if p.group != nil {
+		base, heard = p.group.sum, p.group.heard
+	}
+	turns, apart := p.ear != p.hears(), p.apart(p.group)
+	if apart {
+		heard--
+	}
+	rest, sum := (p.ear || p.hears()) && (heard > 0 || r.playing), base
+	if apart || p.played > 0 || turns {
 		sum = r.minus
 	}
 	switch {
-	case rest && p.apart():
-		audio.MixMinus(sum, r.sum, p.frame)
+	case rest && apart:
+		audio.MixMinus(sum, base, p.frame)
 	case rest && (p.played > 0 || turns):
-		copy(sum, r.sum)
+		copy(sum, base)
 	case p.played > 0:
 		clear(sum)
 	}
@@ -102,15 +130,6 @@ func (r *Room) ownPayload(p *Port) []byte {
 	}
 	p.own.start(r.tick, sum, !rest && p.played == 0)
 	return r.encode(p.own.mix, p.own.stream)
-}
-
-// others reports whether there is sound in the room that the port hears: all but its own, without Echo.
-func (r *Room) others(p *Port) bool {
-	heard := r.heard
-	if p.apart() {
-		heard--
-	}
-	return heard > 0 || r.playing || r.fading
 }
 
 func (r *Room) encode(m *mix, s *stream) []byte {

@@ -54,7 +54,8 @@ func TestKey(t *testing.T) {
 		{false, true, base, false, 0},
 		event(160, true, false, 160), event(160, false, false, 320), event(160, false, true, 480), event(160, false, true, 480), event(160, false, true, 480),
 		event(960, true, false, 160), event(960, false, false, 320), event(960, false, true, 480), event(960, false, true, 480), event(960, false, true, 480),
-		{false, true, base + 11*160, false, 0}, {false, false, base + 12*160, false, 0},
+		{false, true, base + 11*160, false, 0},
+		{false, false, base + 12*160, false, 0},
 	}
 	for i, w := range want {
 		if i >= len(got) || got[i] != w {
