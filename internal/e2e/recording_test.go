@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -165,7 +166,8 @@ func TestCallRecordingSurvivesKill(t *testing.T) {
 		s.wait(room, "conferencecall_speech_started", i+1)
 		calls = append(calls, s.wait(room, "conferencecall_joined", i+1).Data["reference_id"].(string))
 	}
-	started := s.must("POST", "/calls/"+calls[0]+"/recording_start", nil)
+	flow := s.must("POST", "/flows", object{"name": "after a recording", "actions": []object{{"type": "empty"}}})["id"]
+	started := s.must("POST", "/calls/"+calls[0]+"/recording_start", object{"on_end_flow_id": flow})
 	if status, refused := s.do("POST", "/calls/"+calls[0]+"/recording_start", nil); status != 409 || refused["error"].(object)["reason"] != "RECORDING_ALREADY_ACTIVE" {
 		t.Errorf("a second start: %d %v", status, refused)
 	}
@@ -186,6 +188,26 @@ func TestCallRecordingSurvivesKill(t *testing.T) {
 	for i, direction := range []string{"in", "out"} {
 		rate, samples := parseWAV(s.download(recording + "/file?rendition=participant&conferencecall_id=" + direction))
 		wantTones(t, direction, rate, during(rate, samples, 500*time.Millisecond, length), i == 0, i == 1)
+	}
+	after := func() (n int) {
+		for _, f := range s.list("/activeflows") {
+			if f["flow_id"] == flow && f["reference_id"] == got["id"] {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, 10*time.Second, "the flow after the recording", func() error {
+		if after() == 0 {
+			return errors.New("it has not run")
+		}
+		return nil
+	})
+	s.kill()
+	s.start()
+	passes(t, time.Second)
+	if n := after(); n != 1 {
+		t.Errorf("the flow after the recording ran %d times", n)
 	}
 	if status, refused := s.do("POST", "/calls/"+calls[0]+"/recording_stop", nil); status < 400 {
 		t.Errorf("stop after the call: %d %v", status, refused)
