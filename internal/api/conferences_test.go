@@ -262,7 +262,6 @@ func TestParticipants(t *testing.T) {
 	w.refused(412, "VERSION_MISMATCH", "PUT", path, object{"name": "x"}, "If-Match", bobs.header.Get("ETag"))
 	w.refused(409, "LISTENER_IS_MUTED", "DELETE", path+"/mute", nil)
 	w.refused(400, "INVALID_ARGUMENT", "PUT", path, object{"role": "king"})
-	w.refused(400, "SETTING_UNSUPPORTED", "PUT", path, object{"can_hear": []string{ada}})
 
 	w.tell(id, conference.Speech{At: time.Now(), ID: conference.ParticipantID(ada), Speaking: true})
 	if talkers := w.must("GET", "/conferences/"+id+"/talkers", nil).list(); len(talkers) != 1 || talkers[0].(object)["id"] != ada {

@@ -21,6 +21,7 @@ func (d *Door) participantRoutes() []rest.Route {
 		{Method: "GET", Path: "/conferencecalls/{id}", Do: d.getParticipant},
 		{Method: "PUT", Path: "/conferencecalls/{id}", Do: d.updateParticipant},
 		{Method: "DELETE", Path: "/conferencecalls/{id}", Do: d.kickParticipant},
+		{Method: "POST", Path: "/conferencecalls/{id}/supervise", Do: d.supervise},
 		{Method: "POST", Path: "/conferencecalls/{id}/mute", Do: d.setParticipant(muted(&on))},
 		{Method: "DELETE", Path: "/conferencecalls/{id}/mute", Do: d.setParticipant(muted(&off))},
 		{Method: "POST", Path: "/conferencecalls/{id}/deaf", Do: d.setParticipant(deaf(&on))},
@@ -32,14 +33,14 @@ func (d *Door) participantRoutes() []rest.Route {
 
 // participantPatch is the body of PUT /conferencecalls/{id}: what is absent or null keeps its value.
 type participantPatch struct {
-	Name     *string   `json:"name"`
-	Role     *string   `json:"role"`
-	Muted    *bool     `json:"muted"`
-	Deaf     *bool     `json:"deaf"`
-	Held     *bool     `json:"held"`
-	Volume   *int      `json:"volume"`
-	CanHear  *[]string `json:"can_hear"`
-	CanSpeak *[]string `json:"can_speak"`
+	Name     *string  `json:"name"`
+	Role     *string  `json:"role"`
+	Muted    *bool    `json:"muted"`
+	Deaf     *bool    `json:"deaf"`
+	Held     *bool    `json:"held"`
+	Volume   *int     `json:"volume"`
+	CanHear  *hearers `json:"can_hear"`
+	CanSpeak *hearers `json:"can_speak"`
 }
 
 func (d *Door) listParticipants(r *rest.Request) (rest.Reply, error) {
@@ -128,14 +129,9 @@ func (d *Door) updateParticipant(r *rest.Request) (rest.Reply, error) {
 	if err := r.Parse(&in); err != nil {
 		return rest.Reply{}, err
 	}
-	switch {
-	case in.CanHear != nil:
-		return rest.Reply{}, unsupported("can_hear")
-	case in.CanSpeak != nil:
-		return rest.Reply{}, unsupported("can_speak")
-	}
 	return d.setParticipant(conference.ParticipantPatch{
 		Name: in.Name, Role: (*conference.Role)(in.Role), Muted: in.Muted, Deaf: in.Deaf, Held: in.Held, Volume: in.Volume,
+		CanHear: in.CanHear.list(), CanSpeak: in.CanSpeak.list(),
 	})(r)
 }
 

@@ -74,3 +74,29 @@ func TestLobby(t *testing.T) {
 	a.hearsTone(hertzB)
 	b.hearsTone(hertzA)
 }
+
+// TestCoach has one of three phones heard by one of the others only.
+func TestCoach(t *testing.T) {
+	t.Parallel()
+	const hertzC = 1300
+	p := newPair(t)
+	c := newPhone(t, "PCMA", tone(8000, hertzC, time.Minute), account{})
+	c.enter("sip:" + p.room + "@" + p.s.sip)
+	partC := p.s.wait(p.room, "conferencecall_joined", 3).id()
+	p.a.hearsTone(hertzC)
+	p.b.hearsTone(hertzC)
+	path := "/conferencecalls/" + partC + "/supervise"
+	p.s.must("POST", path, map[string]any{"mode": "coach", "conferencecall_ids": []string{p.partA}})
+	p.b.hearsNone(hertzC)
+	p.a.hearsTone(hertzC)
+	p.a.hearsTone(hertzB)
+	c.hearsTone(hertzA)
+	c.hearsTone(hertzB)
+	p.s.must("POST", path, map[string]any{"mode": "monitor"})
+	p.a.hearsNone(hertzC)
+	c.hearsTone(hertzA)
+	p.s.must("POST", path, map[string]any{"mode": "barge"})
+	p.b.hearsTone(hertzC)
+	p.a.hearsTone(hertzC)
+	p.b.hearsTone(hertzA)
+}

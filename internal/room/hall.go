@@ -51,9 +51,11 @@ func (r *room) hallOf(p *conference.Participant) *hall {
 }
 
 func portOptions(p *conference.Participant) loop.PortOptions {
-	o := loop.PortOptions{Tag: string(p.ID), Muted: p.Muted, Deaf: p.Deaf, Held: p.Held || p.RemoteHeld, Volume: p.Volume}
+	o := loop.PortOptions{
+		Tag: string(p.ID), Muted: p.Muted, Deaf: p.Deaf, Held: p.Held || p.RemoteHeld, Volume: p.Volume, CanHear: p.CanHear, CanSpeak: p.CanSpeak,
+	}
 	if p.Waiting != "" {
-		o.Muted, o.Deaf, o.Held = true, false, p.RemoteHeld
+		o.Muted, o.Deaf, o.Held, o.CanHear, o.CanSpeak = true, false, p.RemoteHeld, nil, nil
 	}
 	return o
 }
