@@ -58,22 +58,44 @@ func music() []int16 {
 	return out
 }
 
+// turner is a wave that is turned on from sample to sample, many times faster than a sine of each.
+type turner struct{ sin, cos, bySin, byCos float64 }
+
+func newTurner(hz float64) turner {
+	t := turner{cos: 1}
+	t.bySin, t.byCos = math.Sincos(2 * math.Pi * hz / MusicRate)
+	return t
+}
+
+func (t *turner) next() float64 {
+	v := t.sin
+	t.sin, t.cos = t.sin*t.byCos+t.cos*t.bySin, t.cos*t.byCos-t.sin*t.bySin
+	return v
+}
+
+// decay is by how much something that dies away at a rate per second is less at the next sample.
+func decay(rate float64) float64 { return math.Exp(-rate / MusicRate) }
+
 // pad adds a note of a bar that swells and fades, two sines a little apart so that it breathes.
 func pad(mix []float32, start, f, amplitude float64) {
 	const last = 4*beat + 0.9
-	add(mix, start, last, func(t float64) float64 {
-		envelope := math.Sin(math.Pi * t / last)
-		return amplitude * envelope * (math.Sin(2*math.Pi*f*t) + math.Sin(2*math.Pi*(f+0.7)*t) + 0.25*math.Sin(4*math.Pi*f*t)) / 2
+	one, other, octave, envelope := newTurner(f), newTurner(f+0.7), newTurner(2*f), newTurner(1/(2*last))
+	add(mix, start, last, func(float64) float64 {
+		return amplitude * envelope.next() * (one.next() + other.next() + 0.25*octave.next()) / 2
 	})
 }
 
 // pluck adds a note that is struck and dies away, its overtones first.
 func pluck(mix []float32, start, f, amplitude float64) {
-	add(mix, start, 1.8, func(t float64) float64 {
-		attack := min(t/0.006, 1)
-		end := min((1.8-t)/0.1, 1)
-		wave := math.Sin(2*math.Pi*f*t) + 0.4*math.Exp(-3*t)*math.Sin(4*math.Pi*f*t) + 0.15*math.Exp(-6*t)*math.Sin(6*math.Pi*f*t)
-		return amplitude * attack * end * math.Exp(-2.6*t) * wave
+	const last = 1.8
+	ground, octave, fifth := newTurner(f), newTurner(2*f), newTurner(3*f)
+	loud, second, third := amplitude, 0.4, 0.15
+	slow, fast, faster := decay(2.6), decay(3), decay(6)
+	add(mix, start, last, func(t float64) float64 {
+		wave := ground.next() + second*octave.next() + third*fifth.next()
+		v := min(t/0.006, 1, (last-t)/0.1) * loud * wave
+		loud, second, third = loud*slow, second*fast, third*faster
+		return v
 	})
 }
 
