@@ -133,7 +133,7 @@ type TLS struct {
 type Limits struct {
 	Calls      int           `key:"limits.calls" doc:"most calls at once; 0: as many as the media loops carry"`
 	InviteRate float64       `key:"limits.invite_rate" doc:"INVITEs per second of one source address that is not loopback; negative: no limit"`
-	SIPIdle    time.Duration `key:"limits.sip_idle" doc:"how long a SIP connection (TCP, TLS) may be silent"`
+	SIPIdle    time.Duration `key:"limits.sip_idle" doc:"how long a SIP connection (TCP, TLS) may be silent; longer than a registration lasts"`
 	MediaBusy  float64       `key:"limits.media_busy" doc:"share of a media loop's time above which new calls get 503"`
 }
 
@@ -164,7 +164,7 @@ func Default() Config {
 			Timeout:  15 * time.Second, DisableAfter: 5 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Workers: 32, Pending: 5000,
 		},
 		CallsOut: CallsOut{CallsPerMinute: 60, Concurrent: 50, MinutesPerDay: 1500},
-		Limits:   Limits{InviteRate: 50, SIPIdle: 30 * time.Minute, MediaBusy: 0.75},
+		Limits:   Limits{InviteRate: 50, SIPIdle: 65 * time.Minute, MediaBusy: 0.75},
 		Log:      Log{Level: "info", Format: "text"},
 	}
 }

@@ -1,8 +1,8 @@
-// Package sip is the SIP door: it checks what comes in, turns each INVITE into a dialog that a line runs, and answers the rest. It owns the
-// dialogs of this node, the limits on strangers and the counters. Goroutines: one per listening socket and connection, and one per request
-// as the transaction layer hands it over; the one of an INVITE lives as long as its call and runs the line. All of them are waited for
-// when Run ends. What a call means is left to package line, raw message checks to the Check hook, credentials and bindings to
-// Authenticate and Register.
+// Package sip is the SIP door: it checks what comes in, turns each INVITE into a dialog that a line runs, places the calls that lines ask for, and
+// answers the rest. It owns the dialogs of this node, the limits on strangers and the counters. Goroutines: one per listening socket and
+// connection, one per request as the transaction layer hands it over (the one of an INVITE lives as long as its call and runs the line), one
+// per call that is placed, two per trunk that is looked after. All of them are waited for when Run ends. What a call means is left to package
+// line, raw message checks to the Check hook, credentials and bindings to Authenticate, Register and Contacts.
 package sip
 
 import (
@@ -88,7 +88,7 @@ type Timing = stack.Timing
 type Limits struct {
 	Dialogs     int           // dialogs at once, 10,000; above it 503
 	Connections int           // TCP and TLS connections at once, in both directions, 2,048
-	Idle        time.Duration // life of a connection without a message, 30 min
+	Idle        time.Duration // life of a connection without a message, 65 min: longer than a registration
 	Message     int           // bytes of a text (SIP MESSAGE), 16,384; above it 413
 	InviteRate  float64       // INVITEs per second and source address, 50; negative: no limit
 	InviteBurst int           // INVITEs that may come at once from one source, 100
@@ -187,7 +187,7 @@ func withDefaults(o Options) Options {
 	or(&o.Timing.Drain, 6*time.Second)
 	or(&o.Limits.Dialogs, 10000)
 	or(&o.Limits.Connections, 2048)
-	or(&o.Limits.Idle, 30*time.Minute)
+	or(&o.Limits.Idle, 65*time.Minute)
 	or(&o.Limits.Message, 16384)
 	or(&o.Limits.InviteRate, 50)
 	or(&o.Limits.InviteBurst, 100)

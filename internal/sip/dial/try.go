@@ -181,13 +181,14 @@ func (c *Call) accept(res *sip.Response, req *sip.Request) bool {
 		return false
 	}
 	l.ack = ack
-	_ = c.s.Write(ack)
 	to := l.Leg
+	chosen := c.Establish(to, res) // before the ACK, which lets the phone send requests inside the dialog
+	_ = c.s.Write(ack)
 	c.mu.Lock()
 	reason := c.reason
 	c.mu.Unlock()
 	switch {
-	case c.Establish(to, res):
+	case chosen:
 		c.publish(line.Progress{Status: res.StatusCode, Phrase: res.Reason, Body: stack.SDP(res)})
 		return true
 	case reason == "":

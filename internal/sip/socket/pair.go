@@ -26,7 +26,7 @@ type Options struct {
 	Addr        string        // IP:PORT of UDP and TCP; port 0 takes a free one
 	TLSAddr     string        // IP:PORT of TLS; only with a Certificate
 	Connections int           // TCP and TLS connections at once, in both directions; default 2,048
-	Idle        time.Duration // life of a connection without a message; default 30 min
+	Idle        time.Duration // life of a connection without a message; default 65 min
 	Check       Check         // default: everything passes
 
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // nil: no TLS comes in
@@ -57,7 +57,7 @@ func Open(o Options) (*Pair, error) {
 		o.Connections = 2048
 	}
 	if o.Idle <= 0 {
-		o.Idle = 30 * time.Minute
+		o.Idle = 65 * time.Minute
 	}
 	udp, tcp, err := bind(o.Addr)
 	if err != nil {
