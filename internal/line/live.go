@@ -210,7 +210,7 @@ func (l *Line) perform(ctx context.Context) ending {
 	if _, err = c.Enter(ctx); err != nil && !closed(c.ended().Done()) {
 		return l.refused(err)
 	}
-	l.farewell(ctx, c.ended().Cause())
+	l.farewell(ctx, c.ended())
 	return l.bySeat(c.ended().Cause())
 }
 

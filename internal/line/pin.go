@@ -7,6 +7,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/prompt"
+	"parley/internal/room"
 )
 
 // How a PIN is typed: it ends with #, or when no key comes any more.
@@ -103,12 +104,27 @@ func (l *Line) speak(ctx context.Context, text string) error {
 	return l.play(ctx, s, false)
 }
 
-// farewell tells the caller that it has not been let in. It does not take long.
-func (l *Line) farewell(ctx context.Context, cause conference.LeaveReason) {
-	if cause != conference.LeftRefused {
+// refusals are what callers are told of the reasons why they were not let in.
+var refusals = map[string]string{
+	"CONFERENCE_LOCKED":          "This conference is locked. Goodbye.",
+	"CONFERENCE_FULL":            "This conference is full. Goodbye.",
+	"CONFERENCE_NOT_PROGRESSING": "This conference is over. Goodbye.",
+}
+
+// farewell tells the caller that it has not been let in, and why. It does not take long.
+func (l *Line) farewell(ctx context.Context, seat *room.Seat) {
+	text := ""
+	switch seat.Cause() {
+	case conference.LeftDenied:
+		text = "You were not let into this conference. Goodbye."
+	case conference.LeftRefused:
+		if text = refusals[fault.ReasonOf(seat.Refusal())]; text == "" {
+			text = "You cannot enter this conference. Goodbye."
+		}
+	default:
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_ = l.speak(ctx, "You cannot enter this conference. Goodbye.")
+	_ = l.speak(ctx, text)
 }

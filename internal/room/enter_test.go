@@ -80,6 +80,7 @@ func TestEnterIsChecked(t *testing.T) {
 		}
 		wantReason(t, first.Connected(b.ctx), "CONFERENCE_LOCKED")
 		b.wantEnd(first, conference.LeftRefused)
+		wantReason(t, first.Refusal(), "CONFERENCE_LOCKED")
 		b.media.refuse = true
 		if err := second.Enter(b.ctx, new(loop.Session)); err == nil {
 			t.Error("entered without a port")

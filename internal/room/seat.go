@@ -23,9 +23,10 @@ type Seat struct {
 	mediaFree  atomic.Bool
 	keys       chan byte
 
-	done  chan struct{}
-	cause conference.LeaveReason // written before done is closed
-	next  *Seat                  // in which a moved call goes on; likewise
+	done    chan struct{}
+	cause   conference.LeaveReason // written before done is closed
+	next    *Seat                  // in which a moved call goes on; likewise
+	refusal error                  // what the rules said against who had the cause refused; likewise
 
 	claimed chan struct{} // closed when the holder of another seat has gone on in this one
 	claim   sync.Once
@@ -140,6 +141,10 @@ func (s *Seat) Done() <-chan struct{} { return s.done }
 
 // Cause says why, once Done is closed.
 func (s *Seat) Cause() conference.LeaveReason { return s.cause }
+
+// Refusal returns what the rules said when Cause is refused, such as CONFERENCE_LOCKED or CONFERENCE_FULL, once Done is closed; nil when it was not they
+// who refused.
+func (s *Seat) Refusal() error { return s.refusal }
 
 func (s *Seat) do(ctx context.Context, c conference.Command) error {
 	_, err := s.host.do(ctx, s.conference, newRequest(c, DoOptions{}))

@@ -90,6 +90,7 @@ func (r *room) connected(b *batch, c conference.Connected, events []conference.E
 	}
 	seat.connected = true
 	if refused != nil {
+		seat.refusal = refused
 		events, _ = b.next.Decide(conference.Leave{At: c.At, ID: c.ID, Reason: conference.LeftRefused})
 	}
 	return events
