@@ -1,31 +1,10 @@
 package mixer
 
-import (
-	"math"
-
-	"parley/internal/audio"
-)
-
-// fadeShare is how much of a frame a fade takes: 5 ms, too short to be noticed, long enough not to click.
-const fadeShare = 4
-
-// fade lets a frame go from one gain to another and then stay there.
-func fade(frame []int16, from, to float32) {
-	n := 0
-	if from != to {
-		n = len(frame) / fadeShare
-		step := (to - from) / float32(n)
-		for i, v := range frame[:n] {
-			from += step
-			frame[i] = int16(min(max(float32(v)*from, math.MinInt16), math.MaxInt16))
-		}
-	}
-	audio.Gain(frame[n:], to)
-}
+import "parley/internal/mixer/sound"
 
 // turn fades a sum in or out.
 func turn(sum []int32, in bool) {
-	n := len(sum) / fadeShare
+	n := len(sum) / sound.FadeShare
 	for i, v := range sum[:n] {
 		share := n - i
 		if in {
@@ -45,7 +24,7 @@ func (r *Room) fadeOut(p *Port) {
 		r.routing.unseat(p)
 		return
 	}
-	last, n := len(p.frame)-1, len(p.frame)/fadeShare
+	last, n := len(p.frame)-1, len(p.frame)/sound.FadeShare
 	for i := range n { // what is read is further behind
 		p.frame[i] = int16(int(p.frame[last-1-i]) * (n - i) / (n + 1))
 	}

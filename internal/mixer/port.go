@@ -5,15 +5,12 @@ import (
 
 	"parley/internal/audio"
 	"parley/internal/codec"
+	"parley/internal/mixer/bitset"
+	"parley/internal/mixer/sound"
 )
 
-// Source gives audio in frames of 20 ms.
-type Source interface {
-	// SetRate says at which rate in Hz (8000, 16000 or 48000) Pull is to deliver from now on. It may allocate.
-	SetRate(rate int) error
-	// Pull fills dst, one frame, with what is due at now and reports whether there is sound in it; dst is undefined when not.
-	Pull(dst []int16, now time.Duration) bool
-}
+// Source gives audio in frames of 20 ms. It is one of package sound, like what players play.
+type Source = sound.Source
 
 // Leg is the media transport of a port. All methods are called by whoever calls the Room.
 type Leg interface {
@@ -42,12 +39,6 @@ type Options struct {
 	CanSpeak []string // tags of the ports that hear it; nil: everyone, empty: nobody
 }
 
-// The limits of a volume in dB: below is mute's business, above only noise grows.
-const (
-	volumeLow  = -60
-	volumeHigh = 30
-)
-
 // Port joins a leg to a room.
 type Port struct {
 	leg    Leg
@@ -68,8 +59,8 @@ type Port struct {
 	lacks  bool    // it should have a stream of its own, which could not be made
 
 	slot   int
-	barred bitset // slots of those whom it does not hear
-	group  *group // whose mix it hears; nil: the common one
+	barred bitset.Set // slots of those whom it does not hear
+	group  *group     // whose mix it hears; nil: the common one
 }
 
 func newPort(leg Leg, o Options) *Port {
@@ -84,14 +75,11 @@ const silentLevel = 127
 func (p *Port) set(o Options) {
 	o.CanHear, o.CanSpeak = sorted(o.CanHear), sorted(o.CanSpeak)
 	p.o = o
-	p.volume = gain(o.Volume)
+	p.volume = sound.Volume(o.Volume)
 	if o.Muted || o.Held {
 		p.talk.Stop()
 	}
 }
-
-// gain is the factor of a volume in dB.
-func gain(volume int) float32 { return audio.DB(float64(min(max(volume, volumeLow), volumeHigh))) }
 
 // Talking reports whether the talk detector hears speech; never while muted or held.
 func (p *Port) Talking() bool { return p.talk.Talking() }
@@ -102,11 +90,11 @@ func (p *Port) Level() uint8 { return p.level }
 // pull takes the frame that is due and reports whether it belongs into the mix. A muted leg is pulled like any other: its buffer
 // must not grow stale.
 func (p *Port) pull(now time.Duration) bool {
-	sound := p.leg.Pull(p.frame, now)
+	audible := p.leg.Pull(p.frame, now)
 	score := 0
 	p.level = silentLevel
-	if sound {
-		fade(p.frame, p.gain, p.volume)
+	if audible {
+		sound.Fade(p.frame, p.gain, p.volume)
 		score = audio.Score(p.frame)
 		p.level = audio.Level(p.frame)
 	}
@@ -117,17 +105,17 @@ func (p *Port) pull(now time.Duration) bool {
 	case !open && !was:
 		return false
 	case !open:
-		if sound = sound && p.heard; sound {
-			fade(p.frame, 1, 0)
+		if audible = audible && p.heard; audible {
+			sound.Fade(p.frame, 1, 0)
 		}
-		return sound
+		return audible
 	}
 	p.talk.Push(score, audio.FrameMillis)
-	sound = sound && p.talk.Audible()
-	if sound && !was {
-		fade(p.frame, 0, 1)
+	audible = audible && p.talk.Audible()
+	if audible && !was {
+		sound.Fade(p.frame, 0, 1)
 	}
-	return sound
+	return audible
 }
 
 // apart reports whether what the port hears is a group's mix, or the common one, without its own frame.
@@ -135,7 +123,7 @@ func (p *Port) apart(x *group) bool {
 	if !p.heard || p.o.Echo {
 		return false
 	}
-	return x == nil && !p.private() || x != nil && x.key.has(p.slot)
+	return x == nil && !p.private() || x != nil && x.key.Has(p.slot)
 }
 
 // hears reports whether the port gets any audio.

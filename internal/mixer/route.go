@@ -5,42 +5,18 @@ import (
 	"slices"
 
 	"parley/internal/audio"
+	"parley/internal/mixer/bitset"
 )
-
-// bitset is a set of slots, 64 in a word. What lies beyond its end is not in it.
-type bitset []uint64
-
-func (b bitset) has(slot int) bool { return slot/64 < len(b) && b[slot/64]>>(slot%64)&1 != 0 }
-
-func (b bitset) word(i int) uint64 {
-	if i < len(b) {
-		return b[i]
-	}
-	return 0
-}
-
-func (b *bitset) set(slot int, on bool) {
-	at, bit := slot/64, uint64(1)<<(slot%64)
-	switch {
-	case on:
-		if at >= len(*b) {
-			*b = append(*b, make(bitset, at+1-len(*b))...)
-		}
-		(*b)[at] |= bit
-	case at < len(*b):
-		(*b)[at] &^= bit
-	}
-}
 
 // routing is who hears whom. What is said to some only is not in the common mix; those who do not hear the common mix share a group with all others who
 // hear the same speakers just now. So there are never more mixes than different sets of present speakers that somebody hears, whatever the lists say.
 type routing struct {
-	slots  []*Port // each port has one for its stay
-	routed int     // ports with a list
-	voices []*Port // those who are heard in this tick, leaving ones included
-	active bitset  // their slots
-	public bitset  // without those who speak to some only
-	key    bitset  // scratch
+	slots  []*Port    // each port has one for its stay
+	routed int        // ports with a list
+	voices []*Port    // those who are heard in this tick, leaving ones included
+	active bitset.Set // their slots
+	public bitset.Set // without those who speak to some only
+	key    bitset.Set // scratch
 	groups []*group
 	before []*group // of the last tick
 	spare  []*group
@@ -50,8 +26,8 @@ type routing struct {
 type group struct {
 	*mix
 	sum     []int32
-	key     bitset // whom it hears
-	heard   int    // how many
+	key     bitset.Set // whom it hears
+	heard   int        // how many
 	streams []groupStream
 	used    uint64 // tick
 	origin  *group // whose streams its own go on with since this tick; itself when they are its own, nil for the common ones
@@ -82,7 +58,7 @@ func (g *routing) unseat(p *Port) {
 	g.slots[p.slot] = nil
 	for _, q := range g.slots {
 		if q != nil {
-			q.barred.set(p.slot, false)
+			q.barred.Put(p.slot, false)
 		}
 	}
 }
@@ -91,8 +67,8 @@ func (g *routing) unseat(p *Port) {
 func (g *routing) relate(p *Port) {
 	for _, q := range g.slots {
 		if q != nil && q != p {
-			p.barred.set(q.slot, p.bars(q))
-			q.barred.set(p.slot, q.bars(p))
+			p.barred.Put(q.slot, p.bars(q))
+			q.barred.Put(p.slot, q.bars(p))
 		}
 	}
 }
@@ -127,8 +103,8 @@ func (r *Room) route() {
 		clear(g.active)
 		clear(g.public)
 		for _, v := range g.voices {
-			g.active.set(v.slot, true)
-			g.public.set(v.slot, !v.private())
+			g.active.Put(v.slot, true)
+			g.public.Put(v.slot, !v.private())
 		}
 	}
 	for _, p := range r.ports {
@@ -155,7 +131,7 @@ func (r *Room) groupOf(p *Port) *group {
 	}
 	var differs, private uint64 // from what all hear
 	for i, active := range g.active {
-		g.key[i] = active &^ p.barred.word(i)
+		g.key[i] = active &^ p.barred.Word(i)
 		x := g.key[i] ^ g.public[i]
 		if i == p.slot/64 && !p.o.Echo {
 			private |= x &^ (1 << (p.slot % 64))
@@ -216,7 +192,7 @@ func (r *Room) sumUp(x *group) {
 		clear(x.sum)
 	}
 	for _, v := range r.routing.voices {
-		in, was := x.key.has(v.slot), !fresh && !v.private()
+		in, was := x.key.Has(v.slot), !fresh && !v.private()
 		if in && !was {
 			audio.Add(x.sum, v.frame)
 		} else if was && !in {

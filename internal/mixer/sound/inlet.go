@@ -1,4 +1,4 @@
-package mixer
+package sound
 
 import (
 	"slices"
@@ -8,17 +8,6 @@ import (
 	"parley/internal/audio"
 	"parley/internal/fault"
 )
-
-// Sound is a Source that has an end and a volume: a Clip, an Inlet.
-type Sound interface {
-	Source
-	// SetVolume has the sound go to a volume in dB, clamped to -60..+30, without a click.
-	SetVolume(volume int)
-	// Stop has it fade out.
-	Stop()
-	// Ended reports whether all has been pulled.
-	Ended() bool
-}
 
 // Inlet is sound that comes from outside while it is played: a bounded queue between one writer, which never waits, and the Room that plays it. It
 // begins to sound when 60 ms are there, or what there is has waited for as long, and when it runs dry it fades out and begins anew. So a writer that keeps time is heard
@@ -92,7 +81,7 @@ func (i *Inlet) Gaps() uint64 { return i.gaps.Load() }
 // SetVolume implements Sound.
 func (i *Inlet) SetVolume(volume int) {
 	if !i.stopping {
-		i.want = gain(volume)
+		i.want = Volume(volume)
 	}
 }
 
@@ -137,7 +126,7 @@ func (i *Inlet) pull(dst []int16) bool {
 	if cleared {
 		i.read.Store(max(until, i.read.Load()))
 	}
-	if fade(i.in, i.gain, to); left == 0 || to == 0 {
+	if Fade(i.in, i.gain, to); left == 0 || to == 0 {
 		i.rest(n)
 	}
 	if i.gain = to; !i.flowing {
@@ -181,7 +170,7 @@ func (i *Inlet) take() (n, left int) {
 
 // rest ends the sound with this frame: nothing follows its first n samples for now.
 func (i *Inlet) rest(n int) {
-	length := min(n, len(i.in)/fadeShare)
+	length := min(n, len(i.in)/FadeShare)
 	for k := n - length; k < n; k++ {
 		i.in[k] = int16(int(i.in[k]) * (n - k) / (length + 1))
 	}

@@ -1,4 +1,4 @@
-package mixer
+package sound
 
 import (
 	"slices"
@@ -34,7 +34,7 @@ func NewClip(samples []int16, rate int, repeat bool) (*Clip, error) {
 // SetVolume has the sound go to a volume in dB, clamped to -60..+30, without a click.
 func (c *Clip) SetVolume(volume int) {
 	if !c.stopping {
-		c.want = gain(volume)
+		c.want = Volume(volume)
 	}
 }
 
@@ -56,7 +56,7 @@ func (c *Clip) Pull(dst []int16, _ time.Duration) bool {
 		return false
 	}
 	c.fill()
-	fade(c.in, c.gain, c.want)
+	Fade(c.in, c.gain, c.want)
 	c.gain = c.want
 	c.resampler.Process(dst, c.in)
 	if c.stopping {
@@ -87,7 +87,7 @@ func (c *Clip) fill() {
 	if c.repeat {
 		return
 	}
-	length := len(c.in) / fadeShare
+	length := len(c.in) / FadeShare
 	for i := max(0, n-length+len(c.samples)-c.at); i < n; i++ {
 		left := len(c.samples) - c.at + n - i // with this one
 		c.in[i] = int16(int(c.in[i]) * left / (length + 1))
