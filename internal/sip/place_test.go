@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -315,4 +316,20 @@ func TestTargetRefresh(t *testing.T) {
 		t.Errorf("BYE %s", bye)
 	}
 	c.ended("local", 0)
+}
+
+// On a wildcard address the callee is told the host of the interface that it can reach.
+func TestPlacedFromWildcardAddress(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0:0", "[::]:0"} {
+		s, _ := start(t, func(o *Options) { o.Addr = addr })
+		c := place(t, s, "UDP", func(o *line.Outgoing) { o.From = "" })
+		if h := c.call.Contact().Address.Host; h != "127.0.0.1" || c.call.Via().Host != h || c.call.From().Address.Host != h {
+			t.Errorf("%s: INVITE %s", addr, c.call)
+		}
+		c.server = &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.Addr().Port())}
+		c.answerIt()
+		c.d.Hangup("")
+		c.expectRequest("BYE", 200, "")
+		c.ended("local", 0)
+	}
 }
