@@ -89,13 +89,12 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 	if err := c.members(ctx, m); err != nil {
 		return m, err
 	}
-	fresh := false
 	var inside []conference.ParticipantID
 	err = c.o.Rooms.Write(ctx, m.ConferenceID, func(s *conference.State, version int64) (*store.Change, error) {
 		if err := owned(s, p.CustomerID); err != nil {
 			return nil, err
 		}
-		if fresh = false; p.ID != "" {
+		if p.ID != "" {
 			if old, known, err := c.known(ctx, m); known || err != nil {
 				m = old
 				return nil, err
@@ -111,17 +110,13 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 		if err := c.pace.take(m, c.o.Limits, now); err != nil {
 			return nil, err
 		}
-		m.Order, fresh, inside = version, true, joined(s)
+		m.Order, inside = version, joined(s)
 		change, err := changeOf(m, Created, m.Times.Created)
 		if err == nil && p.Keep != nil {
 			change.Answer, err = p.Keep(m)
 		}
 		return change, err
-	}, func() {
-		if fresh {
-			c.watch.tell(m, inside)
-		}
-	})
+	}, func() { c.watch.tell(m, inside) })
 	return m, err
 }
 

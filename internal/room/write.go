@@ -16,22 +16,18 @@ import (
 // Write commits a change of what belongs to a conference without being part of its state, such as messages, under the conference's key: between two of its
 // steps, so that nothing else happens from the decision to the commit. decide and wrote run in the room's goroutine: they read records at most. decide must
 // not keep or change the state; it gets the version that the change's first event will have and returns records, events and an answer, nil for no
-// change. wrote is called right after the commit, or when there was no change. Unknown conferences are CONFERENCE_NOT_FOUND; an error means that nothing was written.
+// change. wrote is called right after the commit. Unknown conferences are CONFERENCE_NOT_FOUND; an error means that nothing was written.
 func (h *Host) Write(ctx context.Context, id conference.ID, decide func(s *conference.State, version int64) (*store.Change, error), wrote func()) error {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
 		return unknownConference()
 	}
 	return h.step(ctx, conference.ID(known), func(r *room) error {
-		err := r.write(decide)
-		if err == nil {
-			wrote()
-		}
-		return err
+		return r.write(decide, wrote)
 	})
 }
 
-func (r *room) write(decide func(*conference.State, int64) (*store.Change, error)) error {
+func (r *room) write(decide func(*conference.State, int64) (*store.Change, error), wrote func()) error {
 	if r.ended {
 		return errMoved
 	}
@@ -52,6 +48,7 @@ func (r *room) write(decide func(*conference.State, int64) (*store.Change, error
 	}
 	last := c.Events[len(c.Events)-1]
 	r.place.version, r.place.seq = last.Version, last.Seq
+	wrote()
 	return nil
 }
 
