@@ -243,3 +243,32 @@ func (m *fakeMedia) drain() (lengths []int) {
 	}
 	return lengths
 }
+
+// TestManyAdmittedAtOnce lets a full lobby in: nobody is lost on the way, and they share their appends.
+func TestManyAdmittedAtOnce(t *testing.T) {
+	listening(t, func(b *bench) {
+		id := b.create(conference.Create{Settings: conference.Settings{Admission: conference.Lobby}})
+		const n = 200
+		for range n {
+			b.enter(id)
+		}
+		b.media.mu.Lock()
+		playing := len(b.media.players)
+		b.media.mu.Unlock()
+		if playing != 1 {
+			t.Errorf("%d sounds play in the lobby", playing)
+		}
+		before := b.store.count()
+		b.do(id, conference.Admit{At: time.Now(), All: true})
+		time.Sleep(time.Second)
+		if c := b.conference(id); len(c.Joined) != n {
+			t.Errorf("%d joined", len(c.Joined))
+		}
+		if appends := b.store.count() - before; appends > 10 {
+			t.Errorf("%d appends", appends)
+		}
+		if ports, mixers := b.media.count(); ports != n || mixers != 1 {
+			t.Errorf("%d ports, %d mixers", ports, mixers)
+		}
+	})
+}
