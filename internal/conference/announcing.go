@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"parley/internal/conference/announcement"
+	"parley/internal/conference/tape"
 	"parley/internal/fault"
 )
 
@@ -67,7 +68,7 @@ func (d *decision) startAnnouncement(c StartAnnouncement) error {
 		return fault.New(fault.Exhausted, "ANNOUNCEMENTS_EXHAUSTED", "%d announcements are heard in this conference; stop one first", announcementsMax)
 	}
 	a.ConferenceID, a.CustomerID, a.Status, a.Started = string(d.next.Conference.ID), d.next.Conference.CustomerID, announcement.Playing, d.at
-	d.emit(Event{Type: AnnouncementStarted, Announcement: &a})
+	d.emit(Event{Type: tape.AnnouncementStarted, Announcement: &a})
 	return nil
 }
 
@@ -96,10 +97,10 @@ func (d *decision) hushAnnouncements(id ParticipantID, reason string) {
 }
 
 func (d *decision) announcementEnded(a announcement.Announcement, reason string, failed bool) {
-	kind := AnnouncementEnded
+	kind := tape.AnnouncementEnded
 	a.Status, a.Reason, a.Times.Ended = announcement.Ended, reason, d.at
 	if failed {
-		kind, a.Status = AnnouncementFailed, announcement.Failed
+		kind, a.Status = tape.AnnouncementFailed, announcement.Failed
 	}
 	d.emit(Event{Type: kind, Announcement: &a})
 }

@@ -1,47 +1,14 @@
 package conference
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
 	"parley/internal/conference/tape"
-	"parley/internal/wire"
-)
-
-// NoticeStatus of a Notice. It only moves forward.
-type NoticeStatus string
-
-// The states of a notice.
-const (
-	NoticePlaying   NoticeStatus = "playing"
-	NoticeWaiting   NoticeStatus = "waiting" // press_1: it has been played, the key has not come
-	NoticeConsented NoticeStatus = "consented"
-	NoticeFailed    NoticeStatus = "failed" // it could not be played; nothing of the leg is stored
-)
-
-// The events of a notice. What a leg says is stored only after ConsentedEvent.
-const (
-	AnnouncementStarted = "announcement_started"
-	AnnouncementEnded   = "announcement_ended"
-	AnnouncementFailed  = "announcement_failed"
-	ConsentedEvent      = "recording_consented"
 )
 
 // consentKey is the key of press_1.
 const consentKey = "1"
-
-// Notice is what a participant is told of a recording before it is stored.
-type Notice struct {
-	At          time.Time
-	Conference  ID
-	Recording   string
-	Participant ParticipantID
-	Kind        string // announce or press_1
-	Status      NoticeStatus
-	Pressed     bool // the key came while it played
-}
 
 type (
 	// Announce begins to tell a joined participant of the recording that runs; one that knows, or needs not to, changes nothing.
@@ -77,12 +44,12 @@ func (s *State) Unannounced() (out []ParticipantID) {
 
 // notice returns the place of the participant's notice of the recording that runs, -1 for none.
 func (s *State) notice(id ParticipantID) int {
-	return slices.IndexFunc(s.Notices, func(n Notice) bool { return n.Participant == id })
+	return slices.IndexFunc(s.Notices, func(n tape.Notice) bool { return n.Participant == string(id) })
 }
 
-func (s *State) applyNotice(n Notice) {
+func (s *State) applyNotice(n tape.Notice) {
 	s.Notices = slices.Clone(s.Notices)
-	if i := s.notice(n.Participant); i >= 0 {
+	if i := s.notice(ParticipantID(n.Participant)); i >= 0 {
 		s.Notices[i] = n
 	} else {
 		s.Notices = append(s.Notices, n)
@@ -90,7 +57,7 @@ func (s *State) applyNotice(n Notice) {
 }
 
 // forgetNotices drops those of who has left and of what does not run any more.
-func (s *State) forgetNotices(gone func(Notice) bool) {
+func (s *State) forgetNotices(gone func(tape.Notice) bool) {
 	if slices.ContainsFunc(s.Notices, gone) {
 		s.Notices = slices.DeleteFunc(slices.Clone(s.Notices), gone)
 	}
@@ -101,30 +68,30 @@ func (d *decision) announce(c Announce) error {
 		return nil
 	}
 	r := &d.next.Recordings[d.next.active()]
-	d.emit(Event{Type: AnnouncementStarted, Notice: &Notice{
-		At: d.at, Conference: d.next.Conference.ID, Recording: r.ID, Participant: c.ID, Kind: r.Notice, Status: NoticePlaying,
+	d.emit(Event{Type: tape.AnnouncementStarted, Notice: &tape.Notice{
+		At: d.at, Conference: string(d.next.Conference.ID), Recording: r.ID, Participant: string(c.ID), Kind: r.Notice, Status: tape.NoticePlaying,
 	}})
 	return nil
 }
 
 func (d *decision) announced(c Announced) error {
 	i := d.next.notice(c.ID)
-	if i < 0 || d.next.Notices[i].Recording != c.Recording || d.next.Notices[i].Status != NoticePlaying {
+	if i < 0 || d.next.Notices[i].Recording != c.Recording || d.next.Notices[i].Status != tape.NoticePlaying {
 		return nil
 	}
 	if c.Failed {
-		d.noticed(i, AnnouncementFailed, NoticeFailed)
+		d.noticed(i, tape.AnnouncementFailed, tape.NoticeFailed)
 		return nil
 	}
-	d.noticed(i, AnnouncementEnded, NoticeWaiting)
+	d.noticed(i, tape.AnnouncementEnded, tape.NoticeWaiting)
 	if n := d.next.Notices[i]; n.Kind == tape.Announce || n.Pressed {
-		d.noticed(i, ConsentedEvent, NoticeConsented)
+		d.noticed(i, tape.ConsentedEvent, tape.NoticeConsented)
 	}
 	return nil
 }
 
 // noticed records what has become of the i-th notice.
-func (d *decision) noticed(i int, event string, status NoticeStatus) {
+func (d *decision) noticed(i int, event string, status tape.NoticeStatus) {
 	n := d.next.Notices[i]
 	n.At, n.Status = d.at, status
 	d.emit(Event{Type: event, Notice: &n})
@@ -132,8 +99,8 @@ func (d *decision) noticed(i int, event string, status NoticeStatus) {
 
 // agree takes the key of press_1, which counts when the announcement has ended: everybody is to hear it. Apply notes one that comes before.
 func (d *decision) agree(id ParticipantID) {
-	if i := d.next.notice(id); i >= 0 && d.next.Notices[i].Pressed && d.next.Notices[i].Status == NoticeWaiting {
-		d.noticed(i, ConsentedEvent, NoticeConsented)
+	if i := d.next.notice(id); i >= 0 && d.next.Notices[i].Pressed && d.next.Notices[i].Status == tape.NoticeWaiting {
+		d.noticed(i, tape.ConsentedEvent, tape.NoticeConsented)
 	}
 }
 
@@ -143,25 +110,4 @@ func (s *State) pressed(id ParticipantID) {
 		s.Notices = slices.Clone(s.Notices)
 		s.Notices[i].Pressed = true
 	}
-}
-
-// noticeResource is a notice as the log and its readers carry it.
-type noticeResource struct {
-	RecordingID      string       `json:"recording_id"`
-	ConferenceID     string       `json:"conference_id"`
-	ConferencecallID string       `json:"conferencecall_id"`
-	Notice           string       `json:"notice"`
-	Status           NoticeStatus `json:"status"`
-	Time             wire.Time    `json:"tm_event"`
-}
-
-func (n *Notice) data() ([]byte, error) {
-	data, err := json.Marshal(noticeResource{
-		RecordingID: n.Recording, ConferenceID: string(n.Conference), ConferencecallID: string(n.Participant), Notice: n.Kind, Status: n.Status,
-		Time: wire.Time(n.At),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write notice: %w", err)
-	}
-	return data, nil
 }

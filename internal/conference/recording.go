@@ -55,7 +55,7 @@ func (DeleteRecording) command() {}
 
 func (s *State) applyRecording(r tape.Recording) {
 	if r.Status != tape.Running {
-		s.forgetNotices(func(n Notice) bool { return n.Recording == r.ID })
+		s.forgetNotices(func(n tape.Notice) bool { return n.Recording == r.ID })
 	}
 	i := s.recording(r.ID)
 	switch {

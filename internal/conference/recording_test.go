@@ -46,7 +46,7 @@ func (a arguments) recording(verb string, at time.Time) Command {
 
 func describeRecording(e Event) string {
 	if n := e.Notice; n != nil {
-		return fmt.Sprintf("%-30s %s %s of %s: %s", e.Type, nameOf(string(n.Participant)), n.Kind, nameOf(n.Recording), n.Status)
+		return fmt.Sprintf("%-30s %s %s of %s: %s", e.Type, nameOf(n.Participant), n.Kind, nameOf(n.Recording), n.Status)
 	}
 	r := e.Recording
 	line := fmt.Sprintf("%-30s %s %s", e.Type, nameOf(r.ID), r.Status)
@@ -71,8 +71,8 @@ func things(e Event) (n int) {
 func (x *trial) watchRecording(e Event) {
 	x.t.Helper()
 	if n := e.Notice; n != nil {
-		x.forward(n.Recording+string(n.Participant), rank(string(n.Status), "playing", "waiting", "consented", "failed"))
-		if n.Status == NoticeConsented && n.Kind == tape.Press1 && !n.Pressed {
+		x.forward(n.Recording+n.Participant, rank(string(n.Status), "playing", "waiting", "consented", "failed"))
+		if n.Status == tape.NoticeConsented && n.Kind == tape.Press1 && !n.Pressed {
 			x.t.Fatalf("%s has consented without a key", n.Participant)
 		}
 		return

@@ -183,7 +183,7 @@ func (e Event) Data() ([]byte, error) {
 	case e.Recording != nil:
 		return json.Marshal(e.Recording.Resource())
 	case e.Notice != nil:
-		return e.Notice.data()
+		return e.Notice.Data()
 	}
 	return nil, fmt.Errorf("write event %s: it is about nothing", e.Type)
 }

@@ -16,7 +16,7 @@ type Event struct {
 	Conference   *Conference
 	Participant  *Participant
 	Recording    *tape.Recording
-	Notice       *Notice
+	Notice       *tape.Notice
 	Announcement *announcement.Announcement
 	Digit        string // conferencecall_digit_received only
 }
@@ -53,7 +53,7 @@ type State struct {
 	Conference   Conference
 	Participants []Participant
 	Recordings   []tape.Recording
-	Notices      []Notice // of the recording that runs; they are not kept over a restart, because nobody stays over one
+	Notices      []tape.Notice // of the recording that runs; they are not kept over a restart, because nobody stays over one
 	Limits       Limits
 
 	recent []ParticipantID // the last that leaved, so that a late command can be told from a wrong one; never written in place
@@ -90,7 +90,7 @@ func (s *State) applyParticipant(p Participant) {
 	i := s.index(p.ID)
 	switch {
 	case p.Status == Leaved:
-		s.forgetNotices(func(n Notice) bool { return n.Participant == p.ID })
+		s.forgetNotices(func(n tape.Notice) bool { return n.Participant == string(p.ID) })
 		if i >= 0 {
 			s.Participants = slices.Delete(s.Participants, i, i+1)
 		}

@@ -27,8 +27,8 @@ func (r *room) pressed(seat *Seat, p *conference.Participant, e conference.Event
 // consents reports whether the key answers the notice of a recording.
 func (r *room) consents(e conference.Event) bool {
 	for _, n := range r.state.Notices {
-		if n.Participant == e.Participant.ID {
-			return n.Kind == tape.Press1 && e.Digit == "1" && (n.Status != conference.NoticeConsented || n.At.Equal(e.At))
+		if n.Participant == string(e.Participant.ID) {
+			return n.Kind == tape.Press1 && e.Digit == "1" && (n.Status != tape.NoticeConsented || n.At.Equal(e.At))
 		}
 	}
 	return false

@@ -9,7 +9,7 @@ import (
 	"parley/internal/audio"
 	"parley/internal/conference/tape"
 	"parley/internal/prompt"
-	"parley/internal/room"
+	"parley/internal/room/sound"
 )
 
 // noticeMarks start what is fetched rather than read or spoken.
@@ -22,12 +22,12 @@ func (p *parts) notice(ctx context.Context, customerID, kind string) (prompt.Sou
 		what = p.c.Recording.AskConsent
 	}
 	if what == "" {
-		return room.NoticeTone(), nil
+		return sound.NoticeTone(), nil
 	}
 	s, err := p.noticeSound(ctx, customerID, what)
 	if err != nil {
 		p.log.Error("cannot play the configured announcement of recordings; playing tones", "announcement", what, "error", err)
-		return room.NoticeTone(), nil
+		return sound.NoticeTone(), nil
 	}
 	return s, nil
 }

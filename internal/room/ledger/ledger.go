@@ -88,7 +88,7 @@ func eventOf(c *conference.Conference, e conference.Event) (store.Event, error) 
 	case e.Announcement != nil && e.Announcement.ConferencecallID != "":
 		resource = e.Announcement.ConferencecallID
 	case e.Notice != nil:
-		resource = string(e.Notice.Participant)
+		resource = e.Notice.Participant
 	case e.Conference == nil && e.Recording != nil:
 		resource = e.Recording.ID
 	}
