@@ -104,7 +104,7 @@ func (h *Host) handOver(ctx context.Context, seat, next *Seat) error {
 	late := time.NewTimer(moveMost)
 	defer late.Stop()
 	select {
-	case <-next.claimed:
+	case <-next.claim.made:
 		return nil
 	case <-next.done:
 		return fault.New(fault.Conflict, "CALL_ENDED", "the call ended while it was moved")
@@ -114,4 +114,4 @@ func (h *Host) handOver(ctx context.Context, seat, next *Seat) error {
 }
 
 // taken notes that somebody answers for the seat.
-func (s *Seat) taken() { s.claim.Do(func() { close(s.claimed) }) }
+func (s *Seat) taken() { s.claim.once.Do(func() { close(s.claim.made) }) }

@@ -28,8 +28,7 @@ type Seat struct {
 	next    *Seat                  // in which a moved call goes on; likewise
 	refusal error                  // what the rules said against who had the cause refused; likewise
 
-	claimed chan struct{} // closed when the holder of another seat has gone on in this one
-	claim   sync.Once
+	claim claim // of one in which a moved call goes on
 
 	// What follows belongs to the room's goroutine: what it knows of the leg, whether or not it is written yet.
 	session   *loop.Session // nil before it enters
@@ -42,6 +41,12 @@ type Seat struct {
 	speaking  bool
 	digits    []byte
 	pad       keypad.Pad
+}
+
+// claim is made by the holder of another seat that has gone on in this one.
+type claim struct {
+	once sync.Once
+	made chan struct{}
 }
 
 const (
@@ -63,7 +68,7 @@ func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s 
 	if j.At.IsZero() {
 		j.At = time.Now()
 	}
-	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, keys: make(chan byte, keysMax), done: make(chan struct{}), claimed: make(chan struct{})}
+	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, keys: make(chan byte, keysMax), done: make(chan struct{}), claim: claim{made: make(chan struct{})}}
 	req := newRequest(j, DoOptions{})
 	req.seat = seat
 	if j.PIN == "" {
