@@ -132,9 +132,9 @@ func BenchmarkLate(b *testing.B) {
 	if err := <-ran; err != nil {
 		b.Fatal(err)
 	}
-	late := e.loops[0].load.lateness
+	late := &e.loops[0].load
 	var all, ms1, ms5 uint64
-	for i, count := range late.counts {
+	for i, count := range late.Late {
 		all += count
 		if i > 3 {
 			ms1 += count
@@ -145,6 +145,6 @@ func BenchmarkLate(b *testing.B) {
 	}
 	b.ReportMetric(100*float64(ms1)/float64(all), "%>1ms")
 	b.ReportMetric(100*float64(ms5)/float64(all), "%>5ms")
-	b.ReportMetric(float64(late.sum.Microseconds())/float64(all), "us-late")
-	b.ReportMetric(100*e.loops[0].load.share(), "%busy")
+	b.ReportMetric(float64(late.LateSum.Microseconds())/float64(all), "us-late")
+	b.ReportMetric(100*e.loops[0].load.Share(), "%busy")
 }

@@ -35,7 +35,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if e, err := Open(Options{IP: loopback, Low: 65533, High: 65535}); err != nil || e.ports.Len() != 1 || len(e.loops) == 0 || e.loops[0].load.limit != 0.75 {
+	if e, err := Open(Options{IP: loopback, Low: 65533, High: 65535}); err != nil || e.ports.Len() != 1 || len(e.loops) == 0 || e.loops[0].load.Limit != 0.75 {
 		t.Errorf("the highest pair: %v", err)
 	}
 }
@@ -218,7 +218,7 @@ func TestAdmit(t *testing.T) {
 	}
 	busy := func(l *loop, share float64, late time.Duration) {
 		for range 3000 {
-			l.load.account(late, time.Duration(share*float64(pace.Slot)), 0, 100)
+			l.load.Account(late, time.Duration(share*float64(pace.Slot)), 0, 100)
 		}
 	}
 	busy(e.loops[0], 0.95, 0)
@@ -250,11 +250,11 @@ func TestAdmit(t *testing.T) {
 	}
 	busy(e.loops[1], 0.93, 0)
 	for _, limit := range []float64{0.5, 0.9, 0.95, 1} {
-		e.loops[1].load.limit = limit
+		e.loops[1].load.Limit = limit
 		if err := e.Admit(); (err == nil) != (limit > 0.93) {
 			t.Errorf("93 %% busy, limit %v: %v", limit, err)
 		}
-		if got := e.loops[1].load.full(); got != (limit <= 0.9) {
+		if got := e.loops[1].load.Full(); got != (limit <= 0.9) {
 			t.Errorf("93 %% busy, limit %v: full is %v", limit, got)
 		}
 	}
@@ -374,15 +374,15 @@ func TestEmptySlots(t *testing.T) {
 		}
 	}
 	for range 2000 {
-		l.load.skipped(0, pace.Phases-1)
-		l.load.account(0, pace.Slot, 0, 1)
+		l.load.Skipped(0, pace.Phases-1)
+		l.load.Account(0, pace.Slot, 0, 1)
 	}
-	if got := l.load.share(); got < 0.24 || got > 0.26 {
+	if got := l.load.Share(); got < 0.24 || got > 0.26 {
 		t.Errorf("one slot of four used: busy %.2f", got)
 	}
 
 	// Far from the end of the sleep, the thread wakes for what is asked.
-	l.load.clear()
+	l.load.Clear()
 	woken := make(chan error)
 	go func() {
 		_, err := l.sleepUntil(c.Now() + time.Hour)

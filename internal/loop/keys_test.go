@@ -8,6 +8,7 @@ import (
 
 	"parley/internal/audio"
 	"parley/internal/fault"
+	"parley/internal/loop/touchtone"
 	"parley/internal/sdp"
 )
 
@@ -126,7 +127,7 @@ func TestDigitsAsTones(t *testing.T) {
 		done := r.digits(s, "5", 200*time.Millisecond, 100*time.Millisecond)
 		r.talk(10, a, b)
 		for _, hz := range []float64{770, 1336} {
-			if got := a.level(hz); got < keyTone-3 || got > keyTone+2 {
+			if got := a.level(hz); got < touchtone.Level-3 || got > touchtone.Level+2 {
 				t.Errorf("%s: %v Hz at %.1f dBov", name, hz, got)
 			}
 		}

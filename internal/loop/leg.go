@@ -235,7 +235,7 @@ func (s *leg) show() {
 		s.pair.RTP.Connect(stats.Latched) // when the system refuses, it goes on as before
 	}
 	if s.session.statsMu.TryLock() {
-		s.session.stats = Stats(stats)
+		s.session.stats = stats
 		s.session.statsMu.Unlock()
 	}
 }

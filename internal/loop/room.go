@@ -64,7 +64,7 @@ func (r *Room) Enter(s *Session, o PortOptions) (*Port, error) {
 		return nil, errClosed()
 	case s.port != nil && !s.port.gone.Load():
 		return nil, fault.New(fault.Conflict, "SESSION_IN_ROOM", "the media session is in a room: leave that first")
-	case r.loop.load.full():
+	case r.loop.load.Full():
 		return nil, errOverloaded()
 	}
 	if err := s.moveTo(r.loop); err != nil {

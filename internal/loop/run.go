@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"parley/internal/loop/meter"
 	"parley/internal/loop/pace"
 	"parley/internal/loop/udp"
 )
@@ -26,7 +27,7 @@ type loop struct {
 	dead  chan struct{} // closed when the thread has ended
 	waits atomic.Uint64 // commands that found the queue full
 	rooms atomic.Int64  // open rooms, for placing new ones
-	load  load
+	load  meter.Load
 	bed   pace.Bed
 
 	// What follows belongs to the thread.
@@ -64,7 +65,7 @@ const highestRate = 48000
 
 func newLoop(c pace.Clock, busy float64) *loop {
 	return &loop{
-		clock: c, load: load{limit: busy},
+		clock: c, load: meter.Load{Limit: busy},
 		queue: make(chan command, queueLength), dead: make(chan struct{}),
 		in: make([]byte, udp.MaxPacket), out: make([]byte, 0, udp.MaxPacket), scratch: make([]int16, highestRate/50),
 	}
@@ -134,8 +135,8 @@ func (l *loop) run(ctx context.Context) error {
 		begun := l.clock.Now()
 		l.lost += lost
 		l.tick(slot, at)
-		l.load.skipped(begun-at, skipped)
-		l.load.account(begun-at, l.clock.Now()-begun+obeyed, lost, l.legs)
+		l.load.Skipped(begun-at, skipped)
+		l.load.Account(begun-at, l.clock.Now()-begun+obeyed, lost, l.legs)
 	}
 	l.goodbye()
 	return nil
@@ -187,7 +188,7 @@ func (l *loop) empty() bool {
 
 // doze waits for a command, without waking for slots. The schedule then goes on from the present.
 func (l *loop) doze(ctx context.Context) {
-	l.load.clear()
+	l.load.Clear()
 	l.publish()
 	select {
 	case c := <-l.queue:

@@ -1,27 +1,16 @@
 package loop
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
+	"parley/internal/loop/meter"
 	"parley/internal/loop/udp"
+	"parley/internal/rtp"
 )
 
 // Stats of a session, both directions.
-type Stats struct {
-	PacketsIn, PacketsOut  uint64
-	Lost, Late, Duplicates uint64 // of the received stream, after the jitter buffer
-	Concealed              uint64 // frames of 20 ms
-	Refused                uint64 // packets of addresses that are not believed, or malformed
-	JitterMillis           float64
-	RTTMillis              float64
-	RemoteLossPercent      float64 // as the peer reports by RTCP
-	LossPercent            float64
-	MOS                    float64 // E-model estimate, ITU-T G.107, of what we receive
-	DelayMillis            float64 // what the jitter buffer adds just now
-	Latched                netip.AddrPort
-}
+type Stats = rtp.Stats
 
 // Counts of packets of a loop since its start.
 type Counts struct {
@@ -34,28 +23,13 @@ type Counts struct {
 }
 
 // LateBuckets are the upper bounds of LoopStats.Late in seconds; a last bucket takes what is above.
-var LateBuckets = [...]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.1}
-
-// histogram counts how late slots began.
-type histogram struct {
-	counts [len(LateBuckets) + 1]uint64
-	sum    time.Duration
-}
-
-func (h *histogram) add(late time.Duration) {
-	i := 0
-	for i < len(LateBuckets) && late.Seconds() > LateBuckets[i] {
-		i++
-	}
-	h.counts[i]++
-	h.sum += late
-}
+var LateBuckets = meter.Buckets
 
 // LoopStats tell how one loop does.
 type LoopStats struct {
 	Counts
-	Busy       float64                      // share of time, averaged over about a second
-	Late       [len(LateBuckets) + 1]uint64 // slots of 5 ms by how late they began, not cumulated
+	Busy       float64                        // share of time, averaged over about a second
+	Late       [len(meter.Buckets) + 1]uint64 // slots of 5 ms by how late they began, not cumulated
 	LateSum    time.Duration
 	LostFrames uint64 // frames of 20 ms given up because the loop was more than 100 ms late
 	Rooms      int
@@ -104,7 +78,7 @@ func (l *loop) publish() {
 		return
 	}
 	l.shown.stats = LoopStats{
-		Counts: l.counts, Late: l.load.lateness.counts, LateSum: l.load.lateness.sum, LostFrames: l.load.lost, Ports: l.legs,
+		Counts: l.counts, Late: l.load.Late, LateSum: l.load.LateSum, LostFrames: l.load.Lost, Ports: l.legs,
 	}
 	l.shown.mu.Unlock()
 }
@@ -114,7 +88,7 @@ func (e *Engine) Stats() EngineStats {
 	stats := EngineStats{Sessions: e.counted(), Pairs: e.ports.Len()}
 	for _, l := range e.loops {
 		s := l.shown.read()
-		s.Busy, s.Rooms, s.Queue, s.QueueFull = l.load.share(), int(l.rooms.Load()), len(l.queue), l.waits.Load()
+		s.Busy, s.Rooms, s.Queue, s.QueueFull = l.load.Share(), int(l.rooms.Load()), len(l.queue), l.waits.Load()
 		stats.Loops = append(stats.Loops, s)
 	}
 	return stats
