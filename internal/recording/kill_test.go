@@ -53,9 +53,17 @@ func said(frame []int16, room, lane, tick int) {
 	}
 }
 
+// killKey has every other victim encrypt what it captures.
+func killKey(d string) []byte {
+	if strings.HasSuffix(d, "sealed") {
+		return []byte("a key for those that are killed..")
+	}
+	return nil
+}
+
 // victim captures two rooms until it is killed, and says after each tick how far the clock is.
 func victim(d string) {
-	l := recording.New(recording.Options{Dir: d, Capture: capture.Options{MinFree: 1}})
+	l := recording.New(recording.Options{Dir: d, Capture: capture.Options{MinFree: 1, Key: killKey(d)}})
 	var rooms []*capture.Capture
 	for room := range 2 {
 		c, err := l.Start(capture.Options{ID: killID(room)})
@@ -95,7 +103,7 @@ func TestKill(t *testing.T) {
 	}
 	worst := time.Duration(0)
 	for n := range kills {
-		d := filepath.Join(t.TempDir(), "recordings")
+		d := filepath.Join(t.TempDir(), []string{"open", "sealed"}[n%2])
 		last := killOnce(t, d, time.Duration(300+rand.IntN(1200))*time.Millisecond)
 		missing := judge(t, d, last)
 		worst = max(worst, missing)
@@ -138,7 +146,7 @@ func judge(t *testing.T, d string, last int) (missing time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := recording.New(recording.Options{Dir: d, Blobs: store})
+	l := recording.New(recording.Options{Dir: d, Blobs: store, Capture: capture.Options{Key: killKey(d)}})
 	began := time.Now()
 	list, err := l.Recover()
 	if took := time.Since(began); err != nil || took > 2*time.Second {
