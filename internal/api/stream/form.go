@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/coder/websocket"
+
+	"parley/internal/mixer/ear"
 )
 
 // form is how audio travels in a binary frame: mono, 16-bit signed linear, little-endian in all of them, as in the original.
@@ -19,13 +21,6 @@ const (
 
 // payloadType is the original's, from the dynamic range.
 const payloadType = 96
-
-// stamp is where a frame stands in its stream.
-type stamp struct {
-	sequence  uint16
-	timestamp uint32 // in samples
-	marker    bool   // the first, or the first after a loss
-}
 
 // breach is what ends a stream because the client has sent what cannot be understood.
 type breach struct {
@@ -54,15 +49,15 @@ const (
 )
 
 // pack appends a frame to dst.
-func (f form) pack(dst []byte, at stamp, rate int, pcm []int16) []byte {
+func (f form) pack(dst []byte, at ear.Stamp, rate int, pcm []int16) []byte {
 	switch f {
 	case rtp:
 		head := [12]byte{0: 0x80, 1: payloadType}
-		if at.marker {
+		if at.Marker {
 			head[1] |= 0x80
 		}
-		binary.BigEndian.PutUint16(head[2:], at.sequence)
-		binary.BigEndian.PutUint32(head[4:], at.timestamp)
+		binary.BigEndian.PutUint16(head[2:], at.Sequence)
+		binary.BigEndian.PutUint32(head[4:], at.Timestamp)
 		dst = append(dst, head[:]...)
 	case audiosocket:
 		dst = append(dst, audioKinds[rate])

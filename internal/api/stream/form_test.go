@@ -3,9 +3,8 @@ package stream
 import (
 	"errors"
 	"testing"
-	"time"
 
-	"parley/internal/mixer"
+	"parley/internal/mixer/ear"
 )
 
 // FuzzUnpack: whatever a client sends is whole samples or ends the stream with a reason.
@@ -13,7 +12,7 @@ func FuzzUnpack(f *testing.F) {
 	pcm := []int16{1, -2, 3}
 	for _, rate := range []int{8000, 16000, 48000} {
 		for _, form := range []form{rtp, sln, audiosocket} {
-			f.Add(string(form), rate, form.pack(nil, stamp{1, 2, true}, rate, pcm))
+			f.Add(string(form), rate, form.pack(nil, ear.Stamp{Sequence: 1, Timestamp: 2, Marker: true}, rate, pcm))
 		}
 	}
 	f.Add("rtp", 8000, []byte("\xb1`\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x04\xbe\xde\x00\x01\x01\x02\x03\x04ab\x00\x02"))
@@ -40,35 +39,10 @@ func TestPackAndUnpack(t *testing.T) {
 	for _, form := range []form{rtp, sln, audiosocket} {
 		for _, rate := range []int{8000, 16000, 48000} {
 			var got []byte
-			frame := form.pack(nil, stamp{}, rate, []int16{1, -2, 32767, -32768})
+			frame := form.pack(nil, ear.Stamp{}, rate, []int16{1, -2, 32767, -32768})
 			if err := form.unpack(rate, frame, func(pcm []byte) { got = append(got, pcm...) }); err != nil || string(got) != "\x01\x00\xfe\xff\xff\x7f\x00\x80" {
 				t.Errorf("%s at %d: % x, %v", form, rate, got, err)
 			}
-		}
-	}
-}
-
-// TestEarAllocatesNothing: it works in the media loop.
-func TestEarAllocatesNothing(t *testing.T) {
-	in, err := mixer.NewInlet(16000, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tag := range []string{"", "nobody"} {
-		r := mixer.New()
-		if err := r.AddPlayer(in, nil); err != nil {
-			t.Fatal(err)
-		}
-		r.AddTap(&ear{ring: mixer.NewRing(""), own: in, tag: tag})
-		sound := make([]int16, 320)
-		for range 5 {
-			in.Write(sound)
-		}
-		if n := testing.AllocsPerRun(200, func() {
-			in.Write(sound)
-			r.Tick(0)
-		}); n != 0 {
-			t.Errorf("%q: %v allocations per tick", tag, n)
 		}
 	}
 }

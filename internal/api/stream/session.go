@@ -13,6 +13,7 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/mixer"
+	"parley/internal/mixer/ear"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -35,7 +36,7 @@ type session struct {
 	c       *websocket.Conn
 	ring    *mixer.Ring
 	inlet   *mixer.Inlet
-	speech  *speech
+	speech  *ear.Speech
 	heard   []int16 // the reader's
 	packet  []byte  // the writer's
 
@@ -117,7 +118,7 @@ func (x *session) play(pcm []byte) {
 func (x *session) write(ctx context.Context) error {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	frame := make([]int16, mostSamples)
+	frame := make([]int16, ear.Samples)
 	before := uint64(0) // lost before this window
 	for n := 1; ; n++ {
 		for f, ok := x.ring.Next(frame); ok; f, ok = x.ring.Next(frame) {
@@ -139,7 +140,7 @@ func (x *session) write(ctx context.Context) error {
 }
 
 func (x *session) send(f mixer.Frame) error {
-	pcm, at, err := x.speech.frame(f)
+	pcm, at, err := x.speech.Frame(f)
 	if err != nil {
 		return err
 	}

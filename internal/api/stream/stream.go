@@ -21,6 +21,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/mixer"
+	"parley/internal/mixer/ear"
 	"parley/internal/store"
 )
 
@@ -172,7 +173,7 @@ func (s *Streams) ofConference(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, err
 	}
 	return s.reply(r, "conference "+rec.ID, func(ring *mixer.Ring, in *mixer.Inlet) (context.Context, func(), error) {
-		return s.o.Rooms.Attach(r.Context(), conference.ID(rec.ID), &ear{ring: ring, own: in}, in)
+		return s.o.Rooms.Attach(r.Context(), conference.ID(rec.ID), ear.New(ring, in, "", ear.Both), in)
 	})
 }
 
@@ -185,7 +186,7 @@ func (s *Streams) ofCall(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up; there is nothing to hear", rec.ID)
 	}
 	return s.reply(r, "call "+rec.ID, func(ring *mixer.Ring, in *mixer.Inlet) (context.Context, func(), error) {
-		return s.o.Calls.Attach(r.Context(), rec.ID, func(tag string) mixer.Tap { return &ear{ring: ring, tag: tag, own: in} }, in)
+		return s.o.Calls.Attach(r.Context(), rec.ID, func(tag string) mixer.Tap { return ear.New(ring, in, tag, ear.Both) }, in)
 	})
 }
 
@@ -199,7 +200,7 @@ func (s *Streams) reply(r *rest.Request, what string, attach func(*mixer.Ring, *
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	x := &session{streams: s, wish: w, key: r.KeyID, what: what, ring: mixer.NewRing(""), inlet: in, speech: newSpeech(w.rate)}
+	x := &session{streams: s, wish: w, key: r.KeyID, what: what, ring: mixer.NewRing(""), inlet: in, speech: ear.NewSpeech(w.rate)}
 	if err := s.enter(x); err != nil {
 		return rest.Reply{}, err
 	}
