@@ -179,7 +179,9 @@ func (r *room) chores(now time.Time) []*request {
 		add(conference.Expire{At: now})
 	}
 	for _, id := range r.state.Unannounced() {
-		add(conference.Announce{At: now, ID: id})
+		if seat := r.seats[id]; seat != nil && seat.port != nil {
+			add(conference.Announce{At: now, ID: id})
+		}
 	}
 	for i := range r.state.Participants {
 		p := &r.state.Participants[i]
