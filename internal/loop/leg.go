@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/internal/codec"
+	"parley/internal/loop/shield"
 	"parley/internal/loop/udp"
 	"parley/internal/rtp"
 	"parley/internal/sdp"
@@ -42,6 +43,8 @@ type leg struct {
 	steady bool          // the last look at the RTP socket found exactly one packet
 	sends  bool          // to the peer, as agreed
 
+	shield *shield.Shield // nil: plain RTP
+
 	keyings []*keying // what is pressed, the first of them now
 }
 
@@ -50,6 +53,9 @@ func (s *leg) apply(m sdp.Media) error {
 	if !s.agreed {
 		s.pair.RTP.Drain() // what arrived before anyone was to listen
 		s.pair.RTCP.Drain()
+	}
+	if err := s.protect(m.SRTP); err != nil {
+		return err
 	}
 	if err := s.rtp.Configure(m, s.rate); err != nil {
 		return err
@@ -135,6 +141,9 @@ func (s *leg) Send(payload []byte) {
 
 // write sends an RTP packet to the peer.
 func (s *leg) write(packet []byte) {
+	if s.shield != nil {
+		packet = s.shield.Seal(packet)
+	}
 	socket, to := &s.pair.RTP, netip.AddrPort{}
 	if !socket.Peer().IsValid() {
 		to = s.rtp.RTPTarget()
@@ -174,11 +183,15 @@ func (s *leg) read(now time.Duration) {
 			continue
 		}
 		c.PacketsIn++
-		if s.mux && isRTCP(packet) {
+		control := s.mux && isRTCP(packet)
+		switch packet, ok := s.open(packet, control); {
+		case !ok:
+			c.Refused++
+		case control:
 			s.rtp.ReceiveRTCP(packet, from, now)
-		} else if s.rtp.Receive(packet, from, now) {
+		case s.rtp.Receive(packet, from, now):
 			s.hear(now)
-		} else {
+		default:
 			c.Refused++
 		}
 	}
@@ -192,6 +205,28 @@ func (s *leg) hear(now time.Duration) {
 	}
 }
 
+// protect has the stream protected as agreed on. The same agreement again, as in a re-INVITE, changes nothing: packet counts go on.
+func (s *leg) protect(a *sdp.SRTP) (err error) {
+	switch {
+	case a == nil:
+		s.shield = nil
+	case s.shield == nil || !s.shield.Fits(a):
+		s.shield, err = shield.New(a, udp.MaxPacket)
+	}
+	return err
+}
+
+// open returns the packet without its protection, if there is one.
+func (s *leg) open(packet []byte, control bool) ([]byte, bool) {
+	switch {
+	case s.shield == nil:
+		return packet, true
+	case control:
+		return s.shield.OpenControl(packet)
+	}
+	return s.shield.Open(packet)
+}
+
 // isRTCP tells RTCP from RTP on one socket (RFC 5761 section 4).
 func isRTCP(packet []byte) bool { return len(packet) > 1 && packet[1] >= 192 && packet[1] <= 223 }
 
@@ -202,7 +237,8 @@ func (s *leg) keepHouse(now time.Duration) {
 		if v == udp.Empty {
 			break
 		}
-		if v == udp.Done {
+		packet, ok := s.open(packet, true)
+		if v == udp.Done && ok {
 			// Reports measure the way there and back; how long they wait here must not count.
 			s.rtp.ReceiveRTCP(packet, from, max(now-s.pair.RTCP.Age(), 0))
 		}
@@ -219,6 +255,9 @@ func (s *leg) writeRTCP(packet []byte) {
 	socket := &s.pair.RTCP
 	if s.mux {
 		socket = &s.pair.RTP
+	}
+	if s.shield != nil {
+		packet = s.shield.SealControl(packet)
 	}
 	if to := s.rtp.RTCPTarget(); to.IsValid() {
 		s.loop.counts.sent(socket.Send(packet, to))

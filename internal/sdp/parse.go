@@ -100,20 +100,20 @@ func readStream(value string) (stream, error) {
 	return stream{kind: fields[0], port: int(n), proto: fields[2], formats: fields[3:]}, err
 }
 
-// audio returns the index of the audio stream to use: the first one over plain RTP that is not turned down.
-func (m *message) audio() (int, error) {
-	secured := false
+// audio returns the index of the audio stream to use: the first one over RTP, or SRTP if that is spoken, that is not turned down.
+func (m *message) audio(srtp bool) (int, error) {
+	other := false
 	for i, s := range m.streams {
 		if s.kind != "audio" || s.port == 0 {
 			continue
 		}
-		if s.proto == "RTP/AVP" || s.proto == "RTP/AVPF" {
+		if s.proto == "RTP/AVP" || s.proto == "RTP/AVPF" || srtp && secured(s.proto) {
 			return i, nil
 		}
-		secured = true
+		other = true
 	}
-	if secured {
-		return 0, unacceptable("only RTP/AVP and RTP/AVPF are spoken here: switch SRTP off for this call")
+	if other {
+		return 0, unacceptable("only RTP/AVP, RTP/AVPF and, where it was agreed on, RTP/SAVP and RTP/SAVPF with a=crypto are spoken here")
 	}
 	return 0, unacceptable("no audio stream in the description: offer one with RTP/AVP")
 }
@@ -126,6 +126,7 @@ type description struct {
 	direction  Direction
 	ptime      int
 	mid        string
+	crypto     []crypto // of the suites that are spoken here, in its order
 }
 
 // describe reads the stream at an index.
@@ -146,6 +147,10 @@ func (m *message) describe(index int) (description, error) {
 				out.mux = true
 			case "rtcp":
 				rtcp, _, _ = strings.Cut(strings.TrimSpace(a.value), " ")
+			case "crypto":
+				if c, ok := readCrypto(a.value); ok {
+					out.crypto = append(out.crypto, c)
+				}
 			case "mid":
 				out.mid = strings.TrimSpace(a.value)
 			}

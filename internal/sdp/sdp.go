@@ -40,7 +40,8 @@ type Media struct {
 	DTMF       uint8   // payload type of telephone-event, 0 when not agreed
 	DTMFRate   int     // its clock rate in Hz
 	Direction  Direction
-	Ptime      int // milliseconds of audio per packet that the peer asks for, 20 when absent
+	Ptime      int   // milliseconds of audio per packet that the peer asks for, 20 when absent
+	SRTP       *SRTP // how both directions are protected; nil: not at all
 	// Source is the IP address that the peer's signalling comes from, set by whoever received it; zero when that is not known. A peer
 	// behind NAT signals a private address, and its audio comes from this one.
 	Source netip.Addr

@@ -19,6 +19,7 @@ type Session struct {
 	last        []byte  // the body that the version stands for
 	offered     []Codec // in our last offer
 	theirs      []Codec // in their last description
+	secret      []byte  // of which our SRTP keys are made; nil: no SRTP is spoken
 	shape       shape
 }
 
@@ -28,6 +29,7 @@ type shape struct {
 	refused    []string // m= lines of the others
 	proto, mid string
 	mux        bool
+	crypto     crypto // as agreed on; none: not yet
 }
 
 // New makes a session for our RTP and RTCP addresses. codecs restrict what is accepted; their order is that of our offers; telephone-event in
@@ -44,9 +46,9 @@ func (s *Session) SetSource(ip netip.Addr) { s.source = ip }
 
 // Answer answers an offer (RFC 3264 section 6). Of the offer's codecs the first that we have is chosen; the others that we have may be sent to us too.
 // Streams other than the first usable audio stream are refused. Errors are fault.Invalid and change nothing: INVALID_SDP for what cannot be
-// read, NOT_ACCEPTABLE_MEDIA (SIP 488) when there is no audio stream over plain RTP or no codec in common.
+// read, NOT_ACCEPTABLE_MEDIA (SIP 488) when there is no usable audio stream or no codec in common.
 func (s *Session) Answer(offer []byte) ([]byte, Media, error) {
-	d, theirs, index, err := understand(offer)
+	d, theirs, index, err := understand(offer, s.secret != nil)
 	if err != nil {
 		return nil, Media{}, err
 	}
@@ -54,8 +56,13 @@ func (s *Session) Answer(offer []byte) ([]byte, Media, error) {
 	if err != nil {
 		return nil, Media{}, err
 	}
-	s.theirs = theirs.codecs
-	s.shape = shape{index: index, proto: d.streams[index].proto, mid: theirs.mid, mux: theirs.mux}
+	next := shape{index: index, proto: d.streams[index].proto, mid: theirs.mid, mux: theirs.mux}
+	if secured(next.proto) {
+		if next.crypto, m.SRTP, err = s.protect(theirs.crypto); err != nil {
+			return nil, Media{}, err
+		}
+	}
+	s.theirs, s.shape = theirs.codecs, next
 	for i := range d.streams {
 		if i != index {
 			s.shape.refused = append(s.shape.refused, d.streams[i].refused())
@@ -65,11 +72,11 @@ func (s *Session) Answer(offer []byte) ([]byte, Media, error) {
 }
 
 // understand reads a description and what its audio stream says.
-func understand(text []byte) (d *message, theirs description, index int, err error) {
+func understand(text []byte, srtp bool) (d *message, theirs description, index int, err error) {
 	if d, err = parse(text); err != nil {
 		return nil, theirs, 0, err
 	}
-	if index, err = d.audio(); err != nil {
+	if index, err = d.audio(srtp); err != nil {
 		return nil, theirs, 0, err
 	}
 	theirs, err = d.describe(index)
@@ -91,14 +98,22 @@ func (s *Session) Accept(answer []byte) (Media, error) {
 	if s.offered == nil {
 		return Media{}, fault.New(fault.Conflict, "SDP_NOT_OFFERED", "an answer came to an offer that was never made")
 	}
-	_, theirs, _, err := understand(answer)
+	d, theirs, index, err := understand(answer, secured(s.shape.proto))
 	if err != nil {
 		return Media{}, err
+	}
+	if secured(s.shape.proto) != secured(d.streams[index].proto) {
+		return Media{}, unacceptable("the answer is of %s to an offer of %s", d.streams[index].proto, s.shape.proto)
 	}
 	theirs.mux = theirs.mux && s.shape.mux // else nobody offered it
 	m, err := s.agree(theirs, s.offered)
 	if err != nil {
 		return Media{}, err
+	}
+	if secured(s.shape.proto) {
+		if s.shape.crypto, m.SRTP, err = s.protect(theirs.crypto); err != nil {
+			return Media{}, err
+		}
 	}
 	for _, c := range m.Accept { // who answers with numbers of its own sends with ours (RFC 3264 section 5.1)
 		if own, ok := find(s.offered, c); ok && own.PayloadType != c.PayloadType && !isEvent(c) {
@@ -192,6 +207,7 @@ func (s *Session) writeAudio(b *bytes.Buffer, codecs []Codec, direction Directio
 			fmt.Fprintf(b, "a=fmtp:%d %s\r\n", c.PayloadType, c.Fmtp)
 		}
 	}
+	s.writeCrypto(b)
 	if s.shape.mid != "" {
 		fmt.Fprintf(b, "a=mid:%s\r\n", s.shape.mid)
 	}
