@@ -258,7 +258,7 @@ func TestRandomCommands(t *testing.T) {
 			},
 		})
 		x.t = t
-		for range 100 {
+		for range n + 1 {
 			for _, i := range x.group.Dial() {
 				dial(i, 1)
 			}
