@@ -20,7 +20,7 @@ var seeds = flag.Int("seeds", 20, "how many random meetings TestRandomMeetings p
 func TestRandomMeetings(t *testing.T) {
 	for seed := range *seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			bubble(t, func(b *bench) { meet(b, rand.New(rand.NewPCG(uint64(seed), 1))) })
+			listening(t, func(b *bench) { meet(b, rand.New(rand.NewPCG(uint64(seed), 1))) })
 		})
 	}
 }
@@ -35,7 +35,11 @@ func meet(b *bench, rnd *rand.Rand) {
 		}
 		id := rooms[rnd.IntN(len(rooms))]
 		if len(seats) == 0 || rnd.IntN(4) == 0 {
-			if s, err := b.host.Join(b.ctx, id, conference.Join{CustomerID: customer}, new(loop.Session)); err == nil {
+			session := new(loop.Session)
+			if rnd.IntN(4) == 0 {
+				session = nil
+			}
+			if s, err := b.host.Join(b.ctx, id, conference.Join{CustomerID: customer}, session); err == nil {
 				seats = append(seats, s)
 			}
 			continue
@@ -44,6 +48,7 @@ func meet(b *bench, rnd *rand.Rand) {
 		switch n := rnd.IntN(100); {
 		case n < 75:
 			inRoom(b, rnd, id, s)
+			control(b, rnd, rooms, id, s)
 		case n < 78:
 			host := b.host
 			go func() { _, _ = host.Do(b.ctx, id, conference.Terminate{At: time.Now()}, room.DoOptions{}) }()
@@ -102,5 +107,47 @@ func inRoom(b *bench, rnd *rand.Rand, id conference.ID, s *room.Seat) {
 	case 8:
 		host := b.host
 		go func() { _, _ = host.Do(b.ctx, id, conference.Kick{At: time.Now(), ID: s.ID()}, room.DoOptions{}) }()
+	}
+}
+
+// control is something that somebody does to a conference or to one in it.
+func control(b *bench, rnd *rand.Rand, rooms []conference.ID, id conference.ID, s *room.Seat) {
+	host, at, on := b.host, time.Now(), rnd.IntN(2) == 0
+	do := func(c conference.Command) { go func() { _, _ = host.Do(b.ctx, id, c, room.DoOptions{}) }() }
+	admission := []conference.Admission{conference.Open, conference.Lobby, conference.Locked, conference.WaitForModerator}[rnd.IntN(4)]
+	keypad, music := "freeswitch", []string{"music", "silence", "https://example.com/a.wav"}[rnd.IntN(3)]
+	switch rnd.IntN(20) {
+	case 0:
+		do(conference.Update{At: at, Patch: conference.Patch{Admission: &admission, Keypad: &keypad, WaitMusic: &music}})
+	case 1, 2:
+		do(conference.Admit{At: at, All: true})
+	case 3:
+		do(conference.Deny{At: at, ID: s.ID()})
+	case 4:
+		do(conference.MuteAll{At: at, Muted: on})
+	case 5:
+		do(conference.Set{At: at, ID: s.ID(), Patch: conference.ParticipantPatch{Held: &on}})
+	case 6:
+		moderator := conference.Moderator
+		do(conference.Set{At: at, ID: s.ID(), Patch: conference.ParticipantPatch{Role: &moderator}})
+	case 7:
+		a := talk("good evening")
+		if on {
+			a.ConferencecallID = string(s.ID())
+		}
+		go func() { _, _ = host.Announce(b.ctx, id, a, room.DoOptions{}) }()
+	case 8:
+		go func() { _, _ = host.StopAnnouncements(b.ctx, id, "", room.DoOptions{}) }()
+	case 9:
+		go func() { _ = s.Enter(b.ctx, new(loop.Session)) }()
+	case 10:
+		to := rooms[rnd.IntN(len(rooms))]
+		go func() {
+			<-s.Done()
+			if next := s.Moved(); next != nil && on {
+				_ = next.Enter(b.ctx, new(loop.Session))
+			}
+		}()
+		go func() { _, _ = host.Move(b.ctx, id, s.ID(), to, room.DoOptions{}) }()
 	}
 }

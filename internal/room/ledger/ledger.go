@@ -85,8 +85,8 @@ func eventOf(c *conference.Conference, e conference.Event) (store.Event, error) 
 	switch {
 	case e.Participant != nil:
 		resource = string(e.Participant.ID)
-	case e.Announcement != nil && e.Announcement.ConferencecallID != "":
-		resource = e.Announcement.ConferencecallID
+	case e.Announcement != nil:
+		resource = e.Announcement.ID
 	case e.Notice != nil:
 		resource = e.Notice.Participant
 	case e.Conference == nil && e.Recording != nil:
