@@ -30,6 +30,7 @@ type Outgoing struct {
 	User, Password string // digest credentials for 401 and 407, "" for none
 	Offer          []byte
 	SIPCallID      string
+	Secure         bool          // offer SRTP (a=crypto) and nothing else
 	Codecs         []string      // names of those to be offered, in that order; empty: all
 	Timeout        time.Duration // until somebody answers; CANCEL is sent then
 }

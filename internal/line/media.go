@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -135,12 +136,12 @@ func (l *Line) bind() (err error) {
 	if l.session, err = l.x.o.Media.NewSession(); err != nil {
 		return err
 	}
-	l.describe(nil)
+	l.describe(nil, false)
 	return nil
 }
 
-// describe begins our side of the descriptions anew, with the codecs of these names in this order; none: all that we have.
-func (l *Line) describe(names []string) {
+// describe begins our side of the descriptions anew, with the codecs of these names in this order; none: all that we have. secure: offers are of SRTP.
+func (l *Line) describe(names []string, secure bool) {
 	codecs := l.x.o.Codecs
 	if len(names) > 0 {
 		codecs = nil
@@ -154,6 +155,9 @@ func (l *Line) describe(names []string) {
 	}
 	local := l.session.Local()
 	l.sdp = sdp.New(local, netip.AddrPortFrom(local.Addr(), local.Port()+1), rand.Uint64()>>2, codecs)
+	secret := make([]byte, sdp.SecretSize)
+	_, _ = crand.Read(secret) // never fails
+	l.sdp.SetSecret(secret, secure)
 }
 
 // close gives the media ports back.

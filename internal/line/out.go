@@ -81,8 +81,8 @@ func (l *Line) try(ctx context.Context, h hop) (err error) {
 			return err
 		}
 	}
-	if len(h.Codecs) > 0 {
-		l.describe(h.Codecs)
+	if len(h.Codecs) > 0 || h.Secure {
+		l.describe(h.Codecs, h.Secure)
 	}
 	h.Offer = l.sdp.Offer()
 	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)

@@ -155,7 +155,7 @@ func (x *Exchange) callees(ctx context.Context, o Order, to call.Address) ([]cal
 	out := callee{to: to}
 	for _, w := range ways {
 		h := hop{
-			Outgoing: Outgoing{To: w.To, Via: w.Via, From: w.From, Identity: w.Identity, User: w.User, Password: w.Password, Codecs: w.Codecs},
+			Outgoing: Outgoing{To: w.To, Via: w.Via, From: w.From, Identity: w.Identity, User: w.User, Password: w.Password, Codecs: w.Codecs, Secure: w.SRTP},
 			guarded:  &trunk.Request{CustomerID: o.CustomerID, Source: o.Source, Destination: to, Hop: w},
 		}
 		x.present(&h.Outgoing, o)

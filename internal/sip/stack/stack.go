@@ -80,7 +80,7 @@ func (s *Stack) VerdictOf(err error) *Verdict {
 		code, warn = 488, "305" // RFC 3261 section 20.43: incompatible media format
 	case f.Reason == "UNSUPPORTED_MEDIA_TYPE":
 		return Refuse(415, sip.NewHeader("Accept", "text/plain, message/cpim")) // RFC 3261 section 21.4.13; only texts have types that rules look at
-	case f.Reason == "MESSAGE_RATE_EXCEEDED":
+	case f.Reason == "MESSAGE_RATE_EXCEEDED" || f.Reason == "MEDIA_PORTS_EXHAUSTED":
 		code = 503
 	case f.Kind == fault.Unauthenticated:
 		code = 403 // whoever has a challenge sends it instead: 401 may not go without one

@@ -95,6 +95,7 @@ type Patch struct {
 	Host           *string         `json:"host"`
 	Port           *int            `json:"port"`
 	Transport      *string         `json:"transport"`
+	SRTP           *bool           `json:"srtp"`
 	Auth           *string         `json:"auth"`
 	Username       *string         `json:"username"`
 	Password       *string         `json:"password"`
@@ -130,6 +131,7 @@ func (p *Patch) apply(t route.Trunk) (route.Trunk, error) {
 	set(&t.Host, p.Host)
 	set(&t.Port, p.Port)
 	set(&t.Transport, p.Transport)
+	set(&t.SRTP, p.SRTP)
 	set(&t.Auth, p.Auth)
 	set(&t.Username, p.Username)
 	if p.Password != nil && *p.Password != route.Mask {

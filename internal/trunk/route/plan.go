@@ -24,6 +24,7 @@ type Hop struct {
 	Identity  string // for P-Asserted-Identity, "" for none
 	User      string // digest credentials
 	Password  string
+	SRTP      bool   // offer SRTP and nothing else
 	TrunkID   string // "" for none
 	TrunkName string
 	Codecs    []string // names in SDP in the order of preference; empty: all that there are
@@ -124,7 +125,7 @@ func (o *option) hop(number string, from call.Address) Hop {
 	plain := strings.TrimPrefix(number, "+")
 	user := o.rule.Add + plain[min(o.rule.Strip, len(plain)):]
 	h := Hop{
-		Kind: Tel, To: "sip:" + user + "@" + t.hostport() + ";user=phone", Via: t.URI(), TrunkID: t.ID, TrunkName: t.Name,
+		Kind: Tel, To: "sip:" + user + "@" + t.hostport() + ";user=phone", Via: t.URI(), SRTP: t.SRTP, TrunkID: t.ID, TrunkName: t.Name,
 		User: t.Username, Password: t.Password, Codecs: t.Codecs, Limits: t.Limits,
 	}
 	caller := cmp.Or(t.CallerID, callerNumber(from), t.Username)

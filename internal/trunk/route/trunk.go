@@ -44,6 +44,7 @@ type Peer struct {
 	Host      string `json:"host"`
 	Port      int    `json:"port"` // 0: what DNS says, or the default of the transport
 	Transport string `json:"transport"`
+	SRTP      bool   `json:"srtp"` // calls out offer SRTP (RFC 4568) and nothing else
 }
 
 // Login is how both ends know each other.
