@@ -95,6 +95,9 @@ func sorted(tags []string) []string {
 	return tags
 }
 
+// rests reports whether everyone hears everyone, as in the tick before: then nobody has a group.
+func (g *routing) rests() bool { return g.routed == 0 && len(g.groups) == 0 }
+
 // route finds the mix of this tick for each port: its group, or nil for the common mix. Ports keep or change their streams accordingly.
 func (r *Room) route() {
 	g := &r.routing

@@ -368,13 +368,13 @@ func TestTapsHearFades(t *testing.T) {
 	}
 }
 
-// BenchmarkWhispers is 200 people of whom 20 speak, in one mix and in 20 groups that hear only themselves.
+// BenchmarkWhispers is 200 people of whom 20 or 40 speak, in one mix and in 20 groups that hear only themselves.
 func BenchmarkWhispers(b *testing.B) {
 	for _, name := range []string{"PCMU", "opus"} {
-		for _, groups := range []int{1, 20} {
-			b.Run(fmt.Sprint(name, "-200-", groups), func(b *testing.B) {
-				h := whisperRoom(b, name, 200, groups)
-				for i := range 20 {
+		for _, c := range [][2]int{{1, 20}, {20, 20}, {1, 40}, {20, 40}} {
+			b.Run(fmt.Sprint(name, "-200-groups-", c[0], "-speakers-", c[1]), func(b *testing.B) {
+				h := whisperRoom(b, name, 200, c[0])
+				for i := range c[1] {
 					h.talk(i, true)
 				}
 				ticks(h.r, 20)

@@ -18,7 +18,9 @@ func (r *Room) Tick(now time.Duration) {
 	}
 	r.play(now)
 	r.gather(now)
-	r.route()
+	if !r.routing.rests() {
+		r.route()
+	}
 	r.common.start(r.tick, r.sum, r.heard == 0 && !r.playing)
 	for _, p := range r.ports {
 		p.leg.Send(r.payload(p))
@@ -38,9 +40,13 @@ func (r *Room) gather(now time.Duration) {
 	for _, p := range r.leaving {
 		r.count(p)
 	}
+	plain := r.routing.rests()
 	for _, p := range r.ports {
 		if p.heard = p.pull(now); p.heard {
 			r.count(p)
+		}
+		if plain {
+			r.follow(p, nil)
 		}
 	}
 }
