@@ -23,6 +23,7 @@ import (
 	"parley/internal/room"
 	"parley/internal/sdp"
 	"parley/internal/store"
+	"parley/internal/webhook/target"
 )
 
 // Dialog is the signalling handle of a call that came in, as a door provides it. Methods are called from the line's goroutine.
@@ -68,6 +69,7 @@ type Options struct {
 	Tapes          Tapes                  // nil: no call is recorded by itself
 	Chat           Chat                   // nil: no messages
 	Local          func(host string) bool // whether a SIP host is this server; nil: none is
+	Outside        *target.Guard          // which hosts outside calls may be linked to; nil: none
 	Trunks         Trunks                 // ways to callees other than extensions; nil: there are none
 	Log            *slog.Logger
 	Codecs         []sdp.Codec // what is offered and accepted, in our order; nil: everything that we have

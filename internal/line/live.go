@@ -64,6 +64,7 @@ type owned struct {
 	connected bool
 	overlay   overlay
 	visitors  []*visitor
+	outside   *visitor         // the one for a host outside, nil for none
 	tape      *calls.Recording // that runs, nil for none
 	life      context.Context  // of the show and of what is played
 	timer     *time.Timer

@@ -6,7 +6,6 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/conference"
-	"parley/internal/fault"
 	"parley/internal/flow/action"
 	"parley/internal/line/script"
 	"parley/internal/loop"
@@ -132,11 +131,3 @@ func (l *stage) Listen(ctx context.Context) (machine bool, err error) {
 		}
 	}
 }
-
-// Link implements script.Media.
-func (l *stage) Link(ctx context.Context, o *action.MediaLink) error {
-	return fault.New(fault.Conflict, "EXTERNAL_MEDIA_UNAVAILABLE", "external media is not available in this version; use the media stream of the call")
-}
-
-// Unlink implements script.Media.
-func (l *stage) Unlink(ctx context.Context) error { return nil }

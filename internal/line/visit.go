@@ -12,10 +12,10 @@ import (
 	"parley/internal/mixer"
 )
 
-// visitor hears a call, and is heard by it, wherever it is.
+// visitor hears a call, and is heard by it, wherever it is: in company, that is in a conference, or alone.
 type visitor struct {
-	tap   func(tag string) mixer.Tap // nil: hears nothing
-	sound mixer.Sound                // nil: says nothing
+	tap   func(tag string, company bool) mixer.Tap // nil: hears nothing
+	sound func(company bool) mixer.Sound           // returns nil when it says nothing
 	end   context.CancelCauseFunc
 	leave func() // the present place; nil for none
 }
@@ -28,29 +28,37 @@ func (x *Exchange) Attach(ctx context.Context, callID string, tap func(tag strin
 	if l == nil {
 		return nil, nil, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s is not live; there is nothing to hear of it", callID)
 	}
-	v := &visitor{tap: tap, sound: s}
-	life, v.end = context.WithCancelCause(context.Background())
-	asked := l.ask(ctx, func() {
-		l.visitors = append(l.visitors, v)
-		if l.answered && l.booth == nil && l.chair.Load() == nil {
-			_ = l.sit()
-		} else {
-			l.receive(v)
-		}
-	})
-	if asked != nil {
-		v.end(asked)
+	v := &visitor{sound: func(bool) mixer.Sound { return s }}
+	if tap != nil {
+		v.tap = func(tag string, _ bool) mixer.Tap { return tap(tag) }
+	}
+	if asked := l.ask(ctx, func() { life = l.welcome(v) }); asked != nil {
 		return nil, nil, asked
 	}
 	return life, sync.OnceFunc(func() {
-		_ = l.ask(context.Background(), func() {
-			if i := slices.Index(l.visitors, v); i >= 0 {
-				l.visitors = slices.Delete(l.visitors, i, i+1)
-			}
-			v.depart()
-			v.end(context.Canceled)
-		})
+		_ = l.ask(context.Background(), func() { l.part(v) })
 	}), nil
+}
+
+// welcome has a visitor follow the call; life ends with the visit. The line's goroutine calls it.
+func (l *Line) welcome(v *visitor) (life context.Context) {
+	life, v.end = context.WithCancelCause(context.Background())
+	l.visitors = append(l.visitors, v)
+	if l.answered && l.booth == nil && l.chair.Load() == nil {
+		_ = l.sit()
+	} else {
+		l.receive(v)
+	}
+	return life
+}
+
+// part ends a visit. The line's goroutine calls it.
+func (l *Line) part(v *visitor) {
+	if i := slices.Index(l.visitors, v); i >= 0 {
+		l.visitors = slices.Delete(l.visitors, i, i+1)
+	}
+	v.depart()
+	v.end(context.Canceled)
 }
 
 // receive brings a visitor to where the call is. The line's goroutine calls it.
@@ -76,10 +84,10 @@ func (v *visitor) depart() {
 func (l *Line) inBooth(v *visitor) func() {
 	remove, stop := func() {}, func() {}
 	if v.tap != nil {
-		remove = l.booth.Tap(v.tap(string(l.id)))
+		remove = l.booth.Tap(v.tap(string(l.id), false))
 	}
-	if v.sound != nil {
-		s := newStaying(v.sound)
+	if sound := v.sound(false); sound != nil {
+		s := newStaying(sound)
 		if playing, err := l.booth.Pour(s); err == nil {
 			stop = func() { playing.Stop(); s.wait() }
 		}
@@ -92,10 +100,10 @@ func (l *Line) inRoom(v *visitor, c *chair) func() {
 	var s mixer.Sound
 	idle := func() {}
 	if v.tap != nil {
-		t = v.tap(c.place.Participant)
+		t = v.tap(c.place.Participant, true)
 	}
-	if v.sound != nil {
-		stays := newStaying(v.sound)
+	if sound := v.sound(true); sound != nil {
+		stays := newStaying(sound)
 		s, idle = stays, stays.wait
 	}
 	_, detach, err := l.x.o.Rooms.Attach(l.life, conference.ID(c.place.Conference), t, s)

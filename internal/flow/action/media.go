@@ -136,7 +136,7 @@ type MediaLink struct {
 	Transport       string `json:"transport"`       // udp (also "")
 	TransportData   string `json:"transport_data"`  // not looked at
 	ConnectionType  string `json:"connection_type"` // client (also "")
-	Format          string `json:"format"`          // ulaw (also "")
+	Format          string `json:"format"`          // ulaw (also ""), alaw, slin16
 	DirectionListen string `json:"direction_listen"`
 	DirectionSpeak  string `json:"direction_speak"`
 	Data            string `json:"data"`
@@ -148,7 +148,7 @@ func (o *MediaLink) check(c *check) {
 	c.word("transport", o.Transport, "", "udp")
 	c.text("transport_data", o.TransportData, 0, wordMax)
 	c.word("connection_type", o.ConnectionType, "", "client")
-	c.word("format", o.Format, "", "ulaw")
+	c.word("format", o.Format, "", "ulaw", "alaw", "slin16")
 	c.word("direction_listen", o.DirectionListen, "", "both", "in", "out")
 	c.word("direction_speak", o.DirectionSpeak, "", "both", "in", "out")
 	c.text("data", o.Data, 0, dataMax)
