@@ -196,7 +196,7 @@ func TestQueueFull(t *testing.T) {
 		}
 	}()
 	for n < queueLength+10 {
-		if len(l.queue) == queueLength || n > 0 {
+		if l.queue.Len() == queueLength || n > 0 {
 			before := n
 			l.obey()
 			if n-before > commandsPerSlot {
@@ -205,7 +205,7 @@ func TestQueueFull(t *testing.T) {
 		}
 	}
 	<-posted
-	if l.waits.Load() == 0 {
+	if l.queue.Waits() == 0 {
 		t.Error("waiting was not counted")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"parley/internal/loop/meter"
+	"parley/internal/loop/orders"
 	"parley/internal/loop/pace"
 	"parley/internal/loop/udp"
 )
@@ -23,10 +24,8 @@ const (
 // loop is one thread's share of the media.
 type loop struct {
 	clock pace.Clock
-	queue chan command
-	dead  chan struct{} // closed when the thread has ended
-	waits atomic.Uint64 // commands that found the queue full
-	rooms atomic.Int64  // open rooms, for placing new ones
+	queue *orders.Queue
+	rooms atomic.Int64 // open rooms, for placing new ones
 	load  meter.Load
 	bed   pace.Bed
 
@@ -44,19 +43,6 @@ type loop struct {
 	published uint64 // slot of that, in units of publishSlots
 }
 
-// command is a step that the thread takes between two ticks; done, when not nil, gets its error.
-type command struct {
-	step func() error
-	done chan error
-}
-
-func (c command) run() {
-	err := c.step()
-	if c.done != nil {
-		c.done <- err
-	}
-}
-
 // initialRate is that of a session before it enters a room.
 const initialRate = 8000
 
@@ -64,53 +50,25 @@ const initialRate = 8000
 const highestRate = 48000
 
 func newLoop(c pace.Clock, busy float64) *loop {
-	return &loop{
+	l := &loop{
 		clock: c, load: meter.Load{Limit: busy},
-		queue: make(chan command, queueLength), dead: make(chan struct{}),
 		in: make([]byte, udp.MaxPacket), out: make([]byte, 0, udp.MaxPacket), scratch: make([]int16, highestRate/50),
 	}
+	l.queue = orders.New(queueLength, l.bed.Wake)
+	return l
 }
 
 // do has the thread take a step and waits for it; it is taken at once, or after the slot that is being worked on. After the loop's end it does
 // nothing and returns MEDIA_STOPPED.
 func (l *loop) do(step func() error) error {
-	c := command{step: step, done: make(chan error, 1)}
-	if !l.enqueue(c) {
-		return errStopped()
-	}
-	select {
-	case err := <-c.done:
+	if taken, err := l.queue.Do(step); taken {
 		return err
-	case <-l.dead:
 	}
-	select {
-	case err := <-c.done:
-		return err
-	default:
-		return errStopped()
-	}
+	return errStopped()
 }
 
 // post has the thread take a step after those posted before, without waiting. It reports false when the loop has ended.
-func (l *loop) post(step func() error) bool { return l.enqueue(command{step: step}) }
-
-// enqueue waits while the queue is full: a command is never dropped. It reports false when the loop has ended.
-func (l *loop) enqueue(c command) bool {
-	select {
-	case l.queue <- c:
-		l.bed.Wake()
-		return true
-	default:
-		l.waits.Add(1)
-	}
-	select {
-	case l.queue <- c:
-		l.bed.Wake()
-		return true
-	case <-l.dead:
-		return false
-	}
-}
+func (l *loop) post(step func() error) bool { return l.queue.Post(step) }
 
 // niceness is what the thread asks for, so that work that can wait yields to audio. Without the right to it the thread runs like
 // any other.
@@ -118,7 +76,7 @@ const niceness = -10
 
 // run is the thread. It stays locked, so it ends with the goroutine.
 func (l *loop) run(ctx context.Context) error {
-	defer close(l.dead)
+	defer l.queue.Close()
 	runtime.LockOSThread()
 	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
 	l.plan.Restart(l.clock.Now())
@@ -160,7 +118,7 @@ func (l *loop) sleepUntil(at time.Duration) (obeyed time.Duration, err error) {
 		case now >= at:
 			l.bed.GetUp()
 			return obeyed, nil
-		case len(l.queue) > 0:
+		case l.queue.Len() > 0:
 			l.bed.GetUp()
 			l.obey()
 			obeyed += l.clock.Now() - now
@@ -191,8 +149,8 @@ func (l *loop) doze(ctx context.Context) {
 	l.load.Clear()
 	l.publish()
 	select {
-	case c := <-l.queue:
-		c.run()
+	case o := <-l.queue.Orders():
+		o.Take()
 	case <-ctx.Done():
 	}
 	l.plan.Restart(l.clock.Now())
@@ -216,9 +174,8 @@ func (l *loop) tick(slot uint64, at time.Duration) {
 
 // obey takes the steps that were asked for.
 func (l *loop) obey() {
-	for range min(len(l.queue), commandsPerSlot) {
-		c := <-l.queue
-		c.run()
+	for range min(l.queue.Len(), commandsPerSlot) {
+		(<-l.queue.Orders()).Take()
 	}
 }
 

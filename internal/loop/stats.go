@@ -88,7 +88,7 @@ func (e *Engine) Stats() EngineStats {
 	stats := EngineStats{Sessions: e.counted(), Pairs: e.ports.Len()}
 	for _, l := range e.loops {
 		s := l.shown.read()
-		s.Busy, s.Rooms, s.Queue, s.QueueFull = l.load.Share(), int(l.rooms.Load()), len(l.queue), l.waits.Load()
+		s.Busy, s.Rooms, s.Queue, s.QueueFull = l.load.Share(), int(l.rooms.Load()), l.queue.Len(), l.queue.Waits()
 		stats.Loops = append(stats.Loops, s)
 	}
 	return stats
