@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -132,4 +135,34 @@ func TestNobodyAnswers(t *testing.T) {
 			t.Errorf("%s: hung up by %v (%v, %v)", tt.target, got["hangup_by"], got["hangup_reason"], got["hangup_detail"])
 		}
 	}
+}
+
+// TestSRTP: a phone that insists on SRTP and one that knows nothing of it hear each other; one is called over a trunk that offers SRTP.
+func TestSRTP(t *testing.T) {
+	t.Parallel()
+	needs(t, "baresip")
+	file := filepath.Join(t.TempDir(), "parley.yaml")
+	write(t, file, "calls_out:\n  allow_numbers: [+49]\n")
+	s := start(t, "--config", file)
+	room := s.conference(object{"type": "conference"})
+	safe := newPhone(t, "PCMU", tone(8000, 440, time.Minute), account{extra: ";mediaenc=srtp-mand"})
+	plain := newPhone(t, "PCMU", tone(8000, 700, time.Minute), account{})
+	safe.enter("sip:" + room + "@" + s.sip)
+	plain.enter("sip:" + room + "@" + s.sip)
+	safe.hearsTone(700)
+	plain.hearsTone(440)
+	called := newPhone(t, "PCMU", tone(8000, 1100, time.Minute), account{user: "+4930123", extra: ";mediaenc=srtp-mand"})
+	host, port, err := net.SplitHostPort(called.account.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, _ := strconv.Atoi(port)
+	s.must("POST", "/trunks", object{
+		"name": "safe", "host": host, "port": number, "auth": "digest", "username": "u", "password": "not needed", "srtp": true,
+		"prefixes": []object{{"prefix": "+49"}},
+	})
+	s.must("POST", "/conferences/"+room+"/conferencecalls", object{"destination": object{"type": "tel", "target": "+4930123"}})
+	called.accept()
+	plain.hearsTone(1100)
+	called.hearsTone(440)
 }

@@ -59,15 +59,22 @@ func newPhone(t *testing.T, codec string, samples []int16, a account) *phone {
 	dir, ports := t.TempDir(), portBlock(t)
 	c := codecs[codec]
 	if a.user == "" {
-		a = account{user: "phone" + fmt.Sprint(ports), host: fmt.Sprintf("127.0.0.1:%d", ports)}
+		a.user = "phone" + fmt.Sprint(ports)
+	}
+	if a.host == "" {
+		a.host = fmt.Sprintf("127.0.0.1:%d", ports)
 	}
 	writeWAV(t, filepath.Join(dir, "says.wav"), c.rate, c.channels, samples)
 	extra := a.extra
 	if !strings.Contains(extra, "regint") {
 		extra += ";regint=0"
 	}
+	config := configOf(dir, codec, ports)
+	if strings.Contains(extra, "mediaenc=srtp") {
+		config += "module srtp.so\n"
+	}
 	for name, text := range map[string]string{
-		"config":   configOf(dir, codec, ports),
+		"config":   config,
 		"accounts": fmt.Sprintf("<sip:%s@%s>;audio_codecs=%s%s\n", a.user, a.host, c.account, extra),
 		"contacts": "",
 	} {

@@ -81,9 +81,7 @@ func (l *Line) try(ctx context.Context, h hop) (err error) {
 			return err
 		}
 	}
-	if len(h.Codecs) > 0 || h.Secure {
-		l.describe(h.Codecs, h.Secure)
-	}
+	l.describe(h.Codecs, h.Secure) // each way is a dialog of its own
 	h.Offer = l.sdp.Offer()
 	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)
 	if err != nil {
