@@ -44,7 +44,9 @@ func (l *Line) linkTo(k *link.Link, speak string) error {
 	}
 	v := new(visitor)
 	// A player of a conference is heard by all of it. So what is for the caller alone is not played there, and what is for the others nowhere else.
-	speaks := func(company bool) bool { return speak == "both" || company && speak == "in" || !company && speak == "out" }
+	speaks := func(company bool) bool {
+		return speak == "both" || company && speak == "in" || !company && speak == "out"
+	}
 	v.tap = func(tag string, company bool) mixer.Tap { return k.Tap(tag, speaks(company)) }
 	v.sound = func(company bool) mixer.Sound {
 		if speaks(company) {
