@@ -71,7 +71,7 @@ func TestUnknownRoutes(t *testing.T) {
 		{"GET", "/conferences/"},
 		{"GET", "//"},
 		{"GET", "//v2/conferences"},
-		{"GET", "/conferences/" + id + "/media_stream"},
+		{"GET", "/conferences/" + id + "/transcripts"},
 		{"POST", "/conferences/" + id + "/transcribe_start"},
 		{"POST", "/auth/login"},
 		{"GET", "//auth/login"},
@@ -254,7 +254,7 @@ func TestCredentials(t *testing.T) {
 
 // TestForeignIsUnknown compares, on every route with an id, the answers for somebody else's resource and for none.
 func TestForeignIsUnknown(t *testing.T) {
-	w := newWorld(t)
+	w := withFlows(t)
 	conference := w.must("POST", "/conferences", object{}).id()
 	ids := map[string]string{
 		"conferences": conference, "conferencecalls": w.join(conference, "ada", ""), "calls": w.call(w.me),
@@ -275,7 +275,7 @@ func TestForeignIsUnknown(t *testing.T) {
 		tried++
 		kind := strings.Split(path, "/")[1]
 		ask := func(id string) (int, string) {
-			a := w.send(method, strings.ReplaceAll(path, "{id}", id), object{"name": "stolen", "password": "stolen"}, "Authorization", "Bearer "+otherKey, "X-Request-Id", "x")
+			a := w.send(method, strings.ReplaceAll(path, "{id}", id), object{"name": "stolen", "password": "stolen", "text": "stolen"}, "Authorization", "Bearer "+otherKey, "X-Request-Id", "x")
 			return a.status, strings.ReplaceAll(string(a.raw), id, "ID")
 		}
 		status, body := ask(ids[kind])

@@ -120,7 +120,7 @@ func BenchmarkCreate(b *testing.B) {
 
 // TestExampleBodies sends the description's own examples.
 func TestExampleBodies(t *testing.T) {
-	w := newWorld(t)
+	w := withFlows(t)
 	checker, err := apitest.New(nil, t.Errorf)
 	if err != nil {
 		t.Fatal(err)
