@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"parley/internal/fault"
-	"parley/internal/sdp"
 )
 
 // Offer answers a re-INVITE or UPDATE with SDP. nil asks for an offer of ours (re-INVITE without SDP). An offer that is
@@ -13,18 +12,13 @@ import (
 func (l *Line) Offer(ctx context.Context, offer []byte) (answer []byte, err error) {
 	asked := l.ask(ctx, func() {
 		if offer == nil {
-			answer = l.sdp.Offer()
+			answer = l.leg.Offer()
 			return
 		}
-		var m sdp.Media
-		if answer, m, err = l.sdp.Answer(offer); err == nil {
-			err = l.adopt(m)
+		if answer, err = l.leg.Reoffered(offer); err == nil {
+			l.setBooth()
+			l.tell(ctx)
 		}
-		if err != nil {
-			answer = nil
-			return
-		}
-		l.tell(ctx)
 	})
 	if asked != nil {
 		return nil, asked
@@ -45,7 +39,7 @@ func (l *Line) Digit(ctx context.Context, digit string) {
 	_ = l.ask(ctx, func() {
 		if c := l.chair.Load(); c == nil || !c.entered {
 			if len(digit) == 1 && strings.Contains("0123456789*#ABCD", digit) {
-				l.keys.press(digit[0])
+				l.keys.Press(digit[0])
 			}
 		} else if err := c.seat.Digit(ctx, digit); err != nil {
 			l.x.o.Log.Warn("key not taken", "call", l.id, "error", err)
@@ -54,13 +48,10 @@ func (l *Line) Digit(ctx context.Context, digit string) {
 }
 
 func (l *Line) accepted(ctx context.Context, answer []byte) error {
-	m, err := l.sdp.Accept(answer)
-	if err != nil {
+	if err := l.leg.Accept(answer); err != nil {
 		return err
 	}
-	if err := l.adopt(m); err != nil {
-		return err
-	}
+	l.setBooth()
 	l.tell(ctx)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/leg"
 	"parley/internal/line/script"
 	"parley/internal/room"
 )
@@ -42,7 +43,7 @@ func (l *Line) join(ctx context.Context, id conference.ID) (*chair, error) {
 		return nil, fault.New(fault.Conflict, "CALL_IN_CONFERENCE", "the call is in conference %s; it has to leave that first", old.place.Conference)
 	}
 	var media conference.Media
-	if err := l.ask(ctx, func() { media = l.want.media }); err != nil {
+	if err := l.ask(ctx, func() { media = l.leg.State().Media }); err != nil {
 		return nil, err
 	}
 	return l.take(ctx, id, media)
@@ -170,7 +171,7 @@ func (c *chair) stay(ctx context.Context) error {
 		select {
 		case <-c.seat.Done():
 		case key := <-c.seat.Keys():
-			c.l.keys.press(key)
+			c.l.keys.Press(key)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -218,14 +219,14 @@ func (c *chair) enter(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.apply(); err != nil {
+	if err := l.leg.Apply(); err != nil {
 		return err
 	}
 	l.closeBooth()
-	if err := c.seat.Enter(ctx, l.session.Handle()); err != nil {
+	if err := c.seat.Enter(ctx, l.leg.Handle()); err != nil {
 		return fmt.Errorf("enter conference %s: %w", c.place.Conference, err)
 	}
-	c.entered, l.connected, l.told = true, false, leg{}
+	c.entered, l.connected, l.told = true, false, leg.State{}
 	l.tell(ctx)
 	if closed(c.seat.Done()) {
 		return nil

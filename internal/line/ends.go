@@ -171,18 +171,6 @@ func (l *Line) note(ctx context.Context, commands ...call.Command) {
 	l.later()
 }
 
-// quality is what the media session has measured of what we received; nil when nothing came.
-func (l *Line) quality() *call.Quality {
-	if l.session == nil {
-		return nil
-	}
-	s := l.session.Stats()
-	if s.PacketsIn == 0 {
-		return nil
-	}
-	return &call.Quality{MOS: s.MOS, LossPercent: s.LossPercent, JitterMS: s.JitterMillis, RTTMS: s.RTTMillis}
-}
-
 // retriable reports whether an error says that something could not be done now, not that it may not be done.
 func retriable(err error) bool {
 	if err == nil {

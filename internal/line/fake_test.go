@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"parley/internal/fault"
-	"parley/internal/line"
+	"parley/internal/line/leg"
 	"parley/internal/loop"
 	"parley/internal/mixer"
 	"parley/internal/room"
@@ -141,7 +141,7 @@ func (m *fakeMedia) Admit() error {
 	return m.admit
 }
 
-func (m *fakeMedia) NewSession() (line.Session, error) {
+func (m *fakeMedia) NewSession() (leg.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ports == 0 {
@@ -206,7 +206,7 @@ func (m *fakeMedia) NewRoom() room.Mixer {
 	return &fakeMixer{media: m, facts: make(chan loop.Fact, 1024)}
 }
 
-func (m *fakeMedia) NewBooth() line.Booth {
+func (m *fakeMedia) NewBooth() leg.Booth {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := &fakeBooth{fakeMixer: &fakeMixer{media: m, facts: make(chan loop.Fact, 1024)}}
@@ -220,7 +220,7 @@ type fakeBooth struct {
 	played []loop.PlayOptions
 }
 
-func (b *fakeBooth) Play(o loop.PlayOptions) (line.Playing, error) {
+func (b *fakeBooth) Play(o loop.PlayOptions) (leg.Playing, error) {
 	b.media.mu.Lock()
 	defer b.media.mu.Unlock()
 	b.played = append(b.played, o)
@@ -231,7 +231,7 @@ func (b *fakeBooth) Play(o loop.PlayOptions) (line.Playing, error) {
 	return p, nil
 }
 
-func (b *fakeBooth) Pour(s mixer.Sound) (line.Playing, error) {
+func (b *fakeBooth) Pour(s mixer.Sound) (leg.Playing, error) {
 	b.media.mu.Lock()
 	defer b.media.mu.Unlock()
 	b.media.poured = append(b.media.poured, s)

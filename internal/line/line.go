@@ -18,6 +18,7 @@ import (
 	"parley/internal/call/group"
 	"parley/internal/codec"
 	"parley/internal/fault"
+	"parley/internal/line/leg"
 	"parley/internal/line/way"
 	"parley/internal/prompt"
 	"parley/internal/room"
@@ -63,7 +64,7 @@ type Invite struct {
 type Options struct {
 	Store          store.Store
 	Rooms          *room.Host
-	Media          Media                  // Engine(loop) in a server
+	Media          leg.Media              // leg.Engine(loop) in a server
 	Flows          Flows                  // nil: no flows are run
 	Prompts        prompt.Library         // nil: nothing is spoken or played
 	Tapes          Tapes                  // nil: no call is recorded by itself

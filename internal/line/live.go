@@ -11,9 +11,9 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
+	"parley/internal/line/leg"
 	"parley/internal/recording/calls"
 	"parley/internal/room"
-	"parley/internal/sdp"
 )
 
 // Line is one live call. Run is called once; the other methods may be called from any goroutine.
@@ -38,7 +38,7 @@ type Line struct {
 	helpers  sync.WaitGroup         // the show, and who listens to the booth
 
 	chair atomic.Pointer[chair] // where it sits; set by the show
-	keys  keys
+	keys  *leg.Keys
 
 	owned // by the goroutine of Run
 }
@@ -52,15 +52,10 @@ type inbound struct {
 // owned is what belongs to the goroutine of Run.
 type owned struct {
 	record    *ledger.Entry
-	session   Session
-	sdp       *sdp.Session
-	body      []byte    // our answer to the invite's offer
-	media     sdp.Media // as agreed, zero before
-	applied   bool      // to the session
+	leg       *leg.Leg // nil before it has ports
 	answered  bool
 	booth     *booth
-	want      leg // what signalling and the API say of the participant
-	told      leg // what its seat knows of that
+	told      leg.State // what its seat knows of the leg's
 	connected bool
 	overlay   overlay
 	visitors  []*visitor
@@ -87,7 +82,7 @@ type ending struct {
 
 func (x *Exchange) newLine(id call.ID, customer string, p plan) *Line {
 	return &Line{
-		x: x, id: id, customer: customer, plan: p, owned: owned{record: ledger.New(x.o.Store, string(p.conference))}, keys: newKeys(),
+		x: x, id: id, customer: customer, plan: p, owned: owned{record: ledger.New(x.o.Store, string(p.conference))}, keys: leg.NewKeys(),
 		asks: make(chan func()), hang: make(chan struct{}), over: make(chan struct{}), finished: make(chan struct{}),
 	}
 }
@@ -130,7 +125,7 @@ func (l *Line) Run(ctx context.Context) error {
 	e := l.live(ctx)
 	close(l.over)
 	l.tellFar(e)
-	e.hangup.At, e.hangup.Quality = time.Now(), l.quality()
+	e.hangup.At, e.hangup.Quality = time.Now(), l.leg.Quality()
 	l.dismiss()
 	l.closeBooth()
 	l.close()
@@ -229,7 +224,7 @@ func (l *Line) catchUp(ctx context.Context) {
 
 // later has catchUp called when there is something left to do.
 func (l *Line) later() {
-	if l.record.Pending() || l.chair.Load() != nil && l.want != l.told {
+	if l.record.Pending() || l.chair.Load() != nil && l.leg.State() != l.told {
 		l.timer.Reset(l.x.o.ConnectAfter)
 	}
 }
@@ -243,10 +238,11 @@ func (l *Line) answer(ctx context.Context, notes ...call.Command) error {
 	if err := l.pressed(ctx); err != nil {
 		return err
 	}
-	body, lateOffer := l.body, l.body == nil
+	body := l.leg.Body()
+	lateOffer := body == nil
 	if lateOffer {
-		body = l.sdp.Offer()
-	} else if err := l.apply(); err != nil {
+		body = l.leg.Offer()
+	} else if err := l.leg.Apply(); err != nil {
 		return err
 	}
 	confirmed, err := l.inbound.d.Answer(ctx, body)
@@ -276,18 +272,6 @@ func (l *Line) pressed(ctx context.Context) error {
 	if over {
 		return fault.New(fault.Conflict, "CALL_ENDED", "the call has been ended before it was answered")
 	}
-	return nil
-}
-
-// apply makes the session follow what the invite's offer has led to.
-func (l *Line) apply() error {
-	if l.applied || l.media.Codec.Name == "" {
-		return nil
-	}
-	if err := l.session.Apply(l.media); err != nil {
-		return fmt.Errorf("apply media: %w", err)
-	}
-	l.applied = true
 	return nil
 }
 

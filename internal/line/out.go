@@ -81,8 +81,8 @@ func (l *Line) try(ctx context.Context, h hop) (err error) {
 			return err
 		}
 	}
-	l.describe(h.Codecs, h.Secure) // each way is a dialog of its own
-	h.Offer = l.sdp.Offer()
+	l.leg.Describe(h.Codecs, h.Secure) // each way is a dialog of its own
+	h.Offer = l.leg.Offer()
 	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)
 	if err != nil {
 		h.release()
@@ -119,14 +119,13 @@ func (l *Line) progressed(ctx context.Context, p Progress, start func()) {
 	}
 }
 
-// adoptAnswer takes an answer to the INVITE's offer; early and final ones may differ when the INVITE has forked.
+// adoptAnswer takes an answer to the INVITE's offer, early or final.
 func (l *Line) adoptAnswer(body []byte) error {
-	_ = l.sdp.Offer()
-	m, err := l.sdp.Accept(body)
-	if err != nil {
+	if err := l.leg.AcceptFork(body); err != nil {
 		return err
 	}
-	return l.adopt(m)
+	l.setBooth()
+	return nil
 }
 
 func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
@@ -135,7 +134,7 @@ func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
 	if o.last.pass != nil {
 		o.last.pass.Answered()
 	}
-	if p.Body != nil || !l.applied {
+	if p.Body != nil || !l.leg.Applied() {
 		if err := l.adoptAnswer(p.Body); err != nil {
 			e := l.byUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
 			l.fate = &e

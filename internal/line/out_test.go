@@ -20,11 +20,11 @@ type network struct {
 	mu      sync.Mutex // guards what follows
 	callees map[string][]int
 	at      map[string][]string // places of an extension
-	legs    []*leg
+	legs    []*departure
 }
 
-// leg is a call that was placed.
-type leg struct {
+// departure is a call that was placed.
+type departure struct {
 	*phone
 	out      line.Outgoing
 	replies  chan line.Progress
@@ -34,13 +34,13 @@ type leg struct {
 func (n *network) Dial(_ context.Context, o line.Outgoing, _ *line.Line) (line.Departure, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	l := &leg{phone: newPhone(), out: o, replies: make(chan line.Progress, 16)}
+	l := &departure{phone: newPhone(), out: o, replies: make(chan line.Progress, 16)}
 	n.legs = append(n.legs, l)
 	go l.live(n.callees[o.To])
 	return l, nil
 }
 
-func (l *leg) live(statuses []int) {
+func (l *departure) live(statuses []int) {
 	defer close(l.replies)
 	timeout := time.After(l.out.Timeout)
 	for _, status := range append(statuses, -1) {
@@ -80,21 +80,21 @@ func (n *network) Contacts(_ context.Context, _, extension string) (out []line.O
 	return out, nil
 }
 
-func (l *leg) Progress() <-chan line.Progress { return l.replies }
+func (l *departure) Progress() <-chan line.Progress { return l.replies }
 
-func (l *leg) Cancel(reason string) {
+func (l *departure) Cancel(reason string) {
 	l.mu.Lock()
 	l.canceled = append(l.canceled, reason)
 	l.mu.Unlock()
 	l.end("local", 487)
 }
 
-func (l *leg) Reoffer(context.Context, []byte) ([]byte, error) { return nil, nil }
-func (l *leg) Refer(context.Context, string) error             { return nil }
-func (l *leg) Message(context.Context, string, []byte) error   { return nil }
+func (l *departure) Reoffer(context.Context, []byte) ([]byte, error) { return nil, nil }
+func (l *departure) Refer(context.Context, string) error             { return nil }
+func (l *departure) Message(context.Context, string, []byte) error   { return nil }
 
 // leg returns the i-th call that was placed.
-func (n *network) leg(i int) *leg {
+func (n *network) leg(i int) *departure {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if i >= len(n.legs) {

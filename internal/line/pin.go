@@ -27,7 +27,7 @@ func (l *Line) identify(ctx context.Context, c *conference.Conference, j *confer
 		return nil
 	}
 	gate := l.x.o.Rooms.Gate(c.ID)
-	keys, back := l.keys.instead()
+	keys, back := l.keys.Instead()
 	defer back()
 	question := "Please enter the PIN, and then press the hash key."
 	if c.PIN == "" {

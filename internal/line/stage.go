@@ -8,7 +8,6 @@ import (
 	"parley/internal/conference"
 	"parley/internal/flow/action"
 	"parley/internal/line/script"
-	"parley/internal/loop"
 	"parley/internal/prompt"
 )
 
@@ -17,7 +16,7 @@ type stage struct{ *Line }
 
 func (l *Line) stage() *script.Stage {
 	s := &stage{l}
-	return &script.Stage{Phone: s, Rooms: s, Dials: s, Tapes: tapes{l}, Media: s, Acting: l.acting, Digits: l.keys.pressed}
+	return &script.Stage{Phone: s, Rooms: s, Dials: s, Tapes: tapes{l}, Media: s, Acting: l.acting, Digits: l.keys.Pressed()}
 }
 
 // Answer implements script.Phone.
@@ -65,7 +64,7 @@ func (l *stage) SendDigits(ctx context.Context, o *action.Sending) error {
 }
 
 func (l *Line) sendDigits(ctx context.Context, digits string, each, gap time.Duration) error {
-	done, err := l.session.SendDigits(digits, each, gap)
+	done, err := l.leg.SendDigits(digits, each, gap)
 	if err != nil {
 		return err
 	}
@@ -98,36 +97,10 @@ func (l *Line) mute(ctx context.Context, direction string) error {
 	return nil
 }
 
-// What Listen makes of a greeting: people say a word or two and wait, machines go on.
-const (
-	greetingMax  = 1800 * time.Millisecond // of speech, with a machine saying more
-	greetingRest = 700 * time.Millisecond  // of silence after it, with a person waiting
-	greetingWait = 5 * time.Second         // for a first word
-)
-
 // Listen implements script.Phone.
 func (l *stage) Listen(ctx context.Context) (machine bool, err error) {
 	if err := l.Answer(ctx); err != nil {
 		return false, err
 	}
-	facts := make(chan loop.Fact, 64)
-	l.keys.speech.Store(&facts)
-	defer l.keys.speech.CompareAndSwap(&facts, nil)
-	wait := time.NewTimer(greetingWait)
-	defer wait.Stop()
-	for speaking := false; ; {
-		select {
-		case f := <-facts:
-			speaking = f.Kind == loop.SpeechStarted
-			if speaking {
-				wait.Reset(greetingMax)
-			} else {
-				wait.Reset(greetingRest)
-			}
-		case <-wait.C:
-			return speaking, nil
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
-	}
+	return l.keys.Greeting(ctx)
 }

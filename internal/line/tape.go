@@ -72,7 +72,7 @@ func (l *Line) beginTape(ctx context.Context, o tape.Options) (*calls.Recording,
 	}
 	err = l.ask(ctx, func() {
 		l.tape = r
-		l.keys.taped.Store(r)
+		l.keys.Tell(r)
 		l.note(l.life, call.Tape{At: time.Now(), RecordingID: r.ID()})
 		l.moved()
 		l.helpers.Go(func() { l.untape(r) })
@@ -91,7 +91,7 @@ func (l *Line) untape(r *calls.Recording) {
 	case <-l.over:
 		return
 	}
-	l.keys.taped.CompareAndSwap(r, nil)
+	l.keys.Forget(r)
 	_ = l.ask(l.life, func() {
 		if l.tape == r {
 			l.tape = nil

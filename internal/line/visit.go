@@ -4,11 +4,11 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/leg"
 	"parley/internal/mixer"
 )
 
@@ -87,9 +87,9 @@ func (l *Line) inBooth(v *visitor) func() {
 		remove = l.booth.Tap(v.tap(string(l.id), false))
 	}
 	if sound := v.sound(false); sound != nil {
-		s := newStaying(sound)
+		s := leg.NewStaying(sound)
 		if playing, err := l.booth.Pour(s); err == nil {
-			stop = func() { playing.Stop(); s.wait() }
+			stop = func() { playing.Stop(); s.Wait() }
 		}
 	}
 	return func() { remove(); stop() }
@@ -103,8 +103,8 @@ func (l *Line) inRoom(v *visitor, c *chair) func() {
 		t = v.tap(c.place.Participant, true)
 	}
 	if sound := v.sound(true); sound != nil {
-		stays := newStaying(sound)
-		s, idle = stays, stays.wait
+		stays := leg.NewStaying(sound)
+		s, idle = stays, stays.Wait
 	}
 	_, detach, err := l.x.o.Rooms.Attach(l.life, conference.ID(c.place.Conference), t, s)
 	if err != nil {
@@ -121,39 +121,4 @@ func (l *Line) dismiss() {
 		v.end(fault.New(fault.Conflict, "CALL_ENDED", "the call is over"))
 	}
 	l.visitors = nil
-}
-
-// staying is a sound that outlives its players: to stop it is to let go of it.
-type staying struct {
-	mixer.Sound
-	stopped bool // belongs to the loop
-	idle    chan struct{}
-}
-
-func newStaying(s mixer.Sound) *staying { return &staying{Sound: s, idle: make(chan struct{})} }
-
-// Stop implements mixer.Sound.
-func (s *staying) Stop() {
-	if !s.stopped {
-		s.stopped = true
-		close(s.idle)
-	}
-}
-
-// Ended implements mixer.Sound.
-func (s *staying) Ended() bool { return s.stopped || s.Sound.Ended() }
-
-// Pull implements mixer.Source.
-func (s *staying) Pull(dst []int16, at time.Duration) bool {
-	return !s.stopped && s.Sound.Pull(dst, at)
-}
-
-// wait returns when the loop has let go of the sound, or must have because its room is gone.
-func (s *staying) wait() {
-	late := time.NewTimer(200 * time.Millisecond)
-	defer late.Stop()
-	select {
-	case <-s.idle:
-	case <-late.C:
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"parley/internal/line"
+	"parley/internal/line/leg"
 	"parley/internal/webhook/target"
 )
 
@@ -16,7 +17,7 @@ import (
 func (p *parts) openCalls() {
 	p.openFlows()
 	p.lines = line.New(line.Options{
-		Store: p.store, Rooms: p.rooms, Media: line.Engine(p.engine), Flows: p.flows, Prompts: p.prompts, Tapes: p.desk, Trunks: p.trunks, Chat: texts{p.guests.chat}, Log: p.log,
+		Store: p.store, Rooms: p.rooms, Media: leg.Engine(p.engine), Flows: p.flows, Prompts: p.prompts, Tapes: p.desk, Trunks: p.trunks, Chat: texts{p.guests.chat}, Log: p.log,
 		Outside: target.New(p.allowed()), AllowAnonymous: p.c.Dev, Local: p.local, MaxCalls: p.c.Limits.Calls, MediaTimeout: p.c.Room.MediaTimeout,
 	})
 }
