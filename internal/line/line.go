@@ -15,9 +15,9 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/call"
-	"parley/internal/call/group"
 	"parley/internal/codec"
 	"parley/internal/fault"
+	"parley/internal/line/groups"
 	"parley/internal/line/leg"
 	"parley/internal/line/way"
 	"parley/internal/prompt"
@@ -88,13 +88,13 @@ type Options struct {
 type Exchange struct {
 	o      Options
 	routes *way.Router
+	groups *groups.Host
 
 	door atomic.Pointer[Dialer]
 	work sync.WaitGroup // lines that run in goroutines of the exchange
 
 	mu      sync.Mutex // guards what follows
 	lines   map[call.ID]*Line
-	groups  map[group.ID]*calling
 	chained map[call.ID][]*Line // by their master
 	life    context.Context     // of Run; nil before
 }
@@ -113,7 +113,9 @@ func New(o Options) *Exchange {
 			})
 		}
 	}
-	return &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous), lines: map[call.ID]*Line{}, groups: map[group.ID]*calling{}, chained: map[call.ID][]*Line{}}
+	x := &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous), lines: map[call.ID]*Line{}, chained: map[call.ID][]*Line{}}
+	x.groups = groups.New(groups.Options{Store: o.Store, Log: o.Log, WriteTimeout: o.WriteTimeout, StopTimeout: o.StopTimeout, Go: x.lend})
+	return x
 }
 
 // Live returns how many calls there are.

@@ -294,17 +294,22 @@ func (noDoor) Contacts(context.Context, string, string) ([]Outgoing, error) { re
 
 // run has a line run in a goroutine of the exchange, as long as that runs.
 func (x *Exchange) run(l *Line) bool {
+	return x.lend(func(life context.Context) {
+		if err := l.Run(life); err != nil {
+			x.o.Log.Error("line ended with an error", "call", l.id, "error", err)
+		}
+	})
+}
+
+// lend runs f in a goroutine of the exchange; false when that does not run.
+func (x *Exchange) lend(f func(life context.Context)) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.life == nil || x.life.Err() != nil {
 		return false
 	}
 	life := x.life
-	x.work.Go(func() {
-		if err := l.Run(life); err != nil {
-			x.o.Log.Error("line ended with an error", "call", l.id, "error", err)
-		}
-	})
+	x.work.Go(func() { f(life) })
 	return true
 }
 
