@@ -8,6 +8,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/callee"
 	"parley/internal/line/leg"
 	"parley/internal/line/script"
 	"parley/internal/room"
@@ -51,7 +52,7 @@ func (l *Line) join(ctx context.Context, id conference.ID) (*chair, error) {
 
 // take makes the call a joining participant.
 func (l *Line) take(ctx context.Context, id conference.ID, media conference.Media) (*chair, error) {
-	c, err := l.x.routes.Conference(ctx, id, l.customer)
+	c, err := l.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +83,15 @@ func (l *Line) take(ctx context.Context, id conference.ID, media conference.Medi
 	return chair, nil
 }
 
+// read is the conference as it is now, or, right after it was dialled, as it was then: whether it can be entered is asked again by its rules.
+func (l *Line) read(ctx context.Context, id conference.ID) (conference.Conference, error) {
+	if d := l.plan.dialled; d != nil && d.ID == id {
+		l.plan.dialled = nil
+		return *d, nil
+	}
+	return l.x.routes.Conference(ctx, id, l.customer)
+}
+
 // reserve makes a callee a joining participant before it is even called.
 func (l *Line) reserve(ctx context.Context) error {
 	if l.plan.conference == "" || l.plan.join.straight {
@@ -108,9 +118,9 @@ func (l *Line) nameAs() string {
 		return l.plan.join.Name
 	}
 	if l.outbound != nil {
-		return nameOf(l.outbound.to)
+		return callee.NameOf(l.outbound.to)
 	}
-	return nameOf(l.inbound.in.Source)
+	return callee.NameOf(l.inbound.in.Source)
 }
 
 // Place implements script.Seat.

@@ -5,9 +5,7 @@ import (
 	"time"
 
 	"parley/internal/call"
-	"parley/internal/trunk"
-	"parley/internal/trunk/guard"
-	"parley/internal/trunk/route"
+	"parley/internal/line/callee"
 )
 
 // Dialer places calls to phones; the SIP door is one.
@@ -19,21 +17,11 @@ type Dialer interface {
 	Contacts(ctx context.Context, customerID, extension string) ([]Outgoing, error)
 }
 
-// Outgoing says whom to call, and how.
-type Outgoing struct {
-	To             string // SIP or SIPS URI of the callee
-	Via            string // URI of where the INVITE goes if not to To: a trunk's host, with ;transport=udp, tcp or tls
-	From           string // SIP URI of the caller; "": of this server
-	FromName       string // display name
-	Anonymous      bool   // RFC 3323: hide From, and say so with Privacy
-	Identity       string // P-Asserted-Identity (RFC 3325) for a trusted trunk, "" for none
-	User, Password string // digest credentials for 401 and 407, "" for none
-	Offer          []byte
-	SIPCallID      string
-	Secure         bool          // offer SRTP (a=crypto) and nothing else
-	Codecs         []string      // names of those to be offered, in that order; empty: all
-	Timeout        time.Duration // until somebody answers; CANCEL is sent then
-}
+// What a call out is made of.
+type (
+	Outgoing = callee.Outgoing // whom to call, and how
+	Trunks   = callee.Trunks   // finds ways to callees, and guards them; *trunk.Trunks is one
+)
 
 // Departure is the dialog of a call that we place: a Dialog, in which Ring, Answer and Reject have no use.
 type Departure interface {
@@ -67,12 +55,6 @@ type Live interface {
 	Refer(ctx context.Context, to string) error
 	// Message sends a text (SIP MESSAGE, RFC 3428) inside the dialog; fault.Conflict when the peer does not take any.
 	Message(ctx context.Context, contentType string, body []byte) error
-}
-
-// Trunks finds ways to callees, and guards them; *trunk.Trunks is one.
-type Trunks interface {
-	Plan(ctx context.Context, customerID string, to, from call.Address) ([]route.Hop, error)
-	Admit(r trunk.Request) (*guard.Pass, error)
 }
 
 // Order asks for calls out.

@@ -68,9 +68,10 @@ type owned struct {
 
 // plan is what a call is for.
 type plan struct {
-	conference conference.ID // to enter; "" for a flow alone
-	join       Joining       // how
-	show       *show         // nil: straight into the conference
+	dialled    *conference.Conference // as it was when it was dialled; belongs to the show; nil otherwise
+	conference conference.ID          // to enter; "" for a flow alone
+	join       Joining                // how
+	show       *show                  // nil: straight into the conference
 }
 
 // ending is why a line ends, as each of those who have to hear of it is told.

@@ -1,7 +1,6 @@
 package line
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,17 +11,17 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/callee"
 	"parley/internal/trunk"
-	"parley/internal/trunk/guard"
 )
 
 // outbound is what belongs to a call that we place.
 type outbound struct {
 	from, to call.Address
-	group    string // id of its groupcall, "" for none
-	master   string // id of the call whose end ends it, "" for none
-	hops     []hop  // that have not been tried, the next one first
-	last     hop
+	group    string       // id of its groupcall, "" for none
+	master   string       // id of the call whose end ends it, "" for none
+	hops     []callee.Hop // that have not been tried, the next one first
+	last     callee.Hop
 	leg      Departure // nil before the first INVITE
 	replies  <-chan Progress
 	began    time.Time // of the last INVITE
@@ -32,13 +31,6 @@ type outbound struct {
 	made     func(*Line)     // told before anything else; nil for nobody
 	answered func()          // told by the line's goroutine when the callee has answered; nil for nobody
 	ended    func(call.Call) // likewise when the call is over and that is written
-}
-
-// hop is one way to a callee, with what the guard has to be asked before it is tried.
-type hop struct {
-	Outgoing
-	guarded *trunk.Request // nil: nobody has to be asked
-	pass    *guard.Pass    // of one that is tried
 }
 
 // progress brings the responses to the INVITE of a call that we place.
@@ -75,17 +67,15 @@ func (l *Line) dialNext(ctx context.Context) {
 	l.fate = &e
 }
 
-func (l *Line) try(ctx context.Context, h hop) (err error) {
-	if h.guarded != nil {
-		if h.pass, err = l.x.o.Trunks.Admit(*h.guarded); err != nil {
-			return err
-		}
+func (l *Line) try(ctx context.Context, h callee.Hop) error {
+	if err := h.Admit(l.x.o.Trunks); err != nil {
+		return err
 	}
 	l.leg.Describe(h.Codecs, h.Secure) // each way is a dialog of its own
 	h.Offer = l.leg.Offer()
 	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)
 	if err != nil {
-		h.release()
+		h.Release()
 		return err
 	}
 	o := l.outbound
@@ -131,9 +121,7 @@ func (l *Line) adoptAnswer(body []byte) error {
 func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
 	o := l.outbound
 	o.replies, l.answered = nil, true
-	if o.last.pass != nil {
-		o.last.pass.Answered()
-	}
+	o.last.Answered()
 	if p.Body != nil || !l.leg.Applied() {
 		if err := l.adoptAnswer(p.Body); err != nil {
 			e := l.byUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
@@ -155,7 +143,7 @@ func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
 // declined tries the next way, or ends the line with what the callee said.
 func (l *Line) declined(ctx context.Context, p Progress) {
 	o := l.outbound
-	o.last.release()
+	o.last.Release()
 	o.leg = nil
 	if len(o.hops) > 0 && trunk.Failover(p.Status, o.rang) && !closed(l.hang) {
 		l.x.o.Log.Info("trying the next way", "call", l.id, "after", p.Status)
@@ -172,39 +160,24 @@ func (l *Line) declined(ctx context.Context, p Progress) {
 
 // close is the end of the call for those who had it placed.
 func (o *outbound) close(c call.Call) {
-	o.last.release()
+	o.last.Release()
 	if o.ended != nil {
 		o.ended(c)
 	}
 }
 
-// release tells the guard that the way is not used any more.
-func (h *hop) release() {
-	if h.pass != nil {
-		h.pass.Release()
-		h.pass = nil
-	}
-}
-
 // spent is closed when the guard wants the call to end.
 func (l *Line) spent() <-chan struct{} {
-	if l.outbound == nil || l.outbound.last.pass == nil {
+	if l.outbound == nil {
 		return nil
 	}
-	return l.outbound.last.pass.Over()
+	return l.outbound.last.Over()
 }
 
 // overspent is the end of a call that the guard wants to end.
 func (l *Line) overspent() ending {
-	detail := "the guard has ended the call"
-	if why := l.outbound.last.pass.Why(); why != nil {
-		detail = why.Rule
-	}
-	return l.byUs(call.TimedOut, conference.LeftMaxDuration, detail)
+	return l.byUs(call.TimedOut, conference.LeftMaxDuration, l.outbound.last.Why())
 }
-
-// dialTimeout is how long a callee may take to answer, unless the order says something else.
-const dialTimeout = 60 * time.Second
 
 // dial makes a call to one callee, which runs in a goroutine of the exchange. The call's record is written when it returns.
 func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outbound) (*Line, error) {
@@ -252,7 +225,6 @@ func (l *Line) openOut(ctx context.Context) error {
 	}
 	o := l.outbound
 	for i := range o.hops {
-		o.hops[i].Timeout = cmp.Or(o.hops[i].Timeout, dialTimeout)
 		o.hops[i].SIPCallID = uuid.NewString()
 	}
 	if err := l.prepare(ctx, call.Outbound, o.from, o.to); err != nil {

@@ -2,7 +2,6 @@ package line
 
 import (
 	"context"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -10,17 +9,11 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/flow"
-	"parley/internal/trunk"
+	"parley/internal/line/callee"
 	"parley/internal/trunk/route"
 )
 
 func newID() string { return uuid.NewString() }
-
-// callee is one phone to be called, with the ways to it.
-type callee struct {
-	to   call.Address
-	hops []hop
-}
 
 // Place makes the calls of an order. It returns when their records are written; they are dialled after that. Destinations of type sip and tel are one
 // call each, extension and agent a groupcall each of all the places they are registered at; an order for a group makes one groupcall. A destination that
@@ -129,74 +122,12 @@ func placed(l *Line) Placed {
 	return p
 }
 
-func (x *Exchange) outboundTo(o Order, c callee) *outbound {
-	hops := make([]hop, len(c.hops))
-	copy(hops, c.hops)
-	for i := range hops {
-		if o.Timeout > 0 {
-			hops[i].Timeout = o.Timeout
-		}
-	}
-	return &outbound{from: o.Source, to: c.to, master: o.MasterCallID, hops: hops}
+func (x *Exchange) outboundTo(o Order, c callee.Callee) *outbound {
+	return &outbound{from: o.Source, to: c.To, master: o.MasterCallID, hops: c.Hops}
 }
 
 // callees finds the phones of a destination.
-func (x *Exchange) callees(ctx context.Context, o Order, to call.Address) ([]callee, error) {
-	ways, err := x.ways(ctx, o, to)
-	if err != nil {
-		return nil, err
-	}
-	switch first := ways[0]; first.Kind {
-	case route.Extension:
-		return x.phones(ctx, o, to, first)
-	case route.Conference:
-		return nil, fault.New(fault.Invalid, "DESTINATION_UNSUPPORTED", "a conference is no phone to be called; have the call join it with the action conference_join")
-	}
-	out := callee{to: to}
-	for _, w := range ways {
-		h := hop{
-			Outgoing: Outgoing{To: w.To, Via: w.Via, From: w.From, Identity: w.Identity, User: w.User, Password: w.Password, Codecs: w.Codecs, Secure: w.SRTP},
-			guarded:  &trunk.Request{CustomerID: o.CustomerID, Source: o.Source, Destination: to, Hop: w},
-		}
-		x.present(&h.Outgoing, o)
-		out.hops = append(out.hops, h)
-	}
-	return []callee{out}, nil
-}
-
-func (x *Exchange) ways(ctx context.Context, o Order, to call.Address) ([]route.Hop, error) {
-	if x.o.Trunks != nil {
-		return x.o.Trunks.Plan(ctx, o.CustomerID, to, o.Source)
-	}
-	if to.Type != route.Extension {
-		return nil, fault.New(fault.Denied, "DESTINATION_NOT_ALLOWED", "this server calls extensions only")
-	}
-	return []route.Hop{{Kind: route.Extension, Name: extensionOf(to.Target)}}, nil
-}
-
-// phones finds where an extension is registered.
-func (x *Exchange) phones(ctx context.Context, o Order, to call.Address, w route.Hop) (out []callee, err error) {
-	contacts, err := x.dialer().Contacts(ctx, o.CustomerID, w.Name)
-	if err != nil {
-		return nil, err
-	}
-	if len(contacts) == 0 {
-		return nil, fault.New(fault.Conflict, "EXTENSION_NOT_REGISTERED", "extension %s has no phone registered; register one first", w.Name)
-	}
-	for _, c := range contacts {
-		x.present(&c, o)
-		out = append(out, callee{to, []hop{{Outgoing: c}}})
-	}
-	return out, nil
-}
-
-func extensionOf(target string) string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(target, "sip:"), "@")
-	return name
-}
-
-// present says who is calling.
-func (x *Exchange) present(c *Outgoing, o Order) {
-	c.FromName = o.Source.TargetName
-	c.Anonymous = o.Anonymous == "yes" || o.Anonymous != "no" && strings.EqualFold(o.Source.Target, "anonymous")
+func (x *Exchange) callees(ctx context.Context, o Order, to call.Address) ([]callee.Callee, error) {
+	f := callee.Finder{Trunks: x.o.Trunks, Contacts: x.dialer().Contacts}
+	return f.Find(ctx, callee.Caller{CustomerID: o.CustomerID, Source: o.Source, Anonymous: o.Anonymous, Timeout: o.Timeout}, to)
 }

@@ -3,11 +3,11 @@ package line
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"parley/internal/call"
 	"parley/internal/fault"
+	"parley/internal/line/callee"
 )
 
 // Refer dials somebody else for the peer (REFER, RFC 3515): the callee takes part in whatever conference the peer is in, and the peer may leave. It
@@ -24,7 +24,7 @@ func (l *Line) Refer(ctx context.Context, to, replaces string) error {
 		return fault.New(fault.Conflict, "CALL_NOT_IN_CONFERENCE", "the call is in no conference that somebody could be brought into")
 	}
 	o := Order{
-		CustomerID: l.customer, Source: l.sourceOr(call.Address{}), Destinations: []call.Address{l.x.addressOf(to)},
+		CustomerID: l.customer, Source: l.sourceOr(call.Address{}), Destinations: []call.Address{callee.AddressOf(to, l.x.o.Local)},
 		Join: &Joining{ConferenceID: c.place.Conference},
 	}
 	facts := make(chan race, 2)
@@ -63,25 +63,6 @@ func answerTo(reason call.HangupReason) error {
 		kind = fault.Exhausted
 	}
 	return fault.New(kind, "CALLEE_UNAVAILABLE", "the callee has not answered (%s)", reason)
-}
-
-// addressOf is the destination that a URI names: an extension of ours, a number, or a SIP address.
-func (x *Exchange) addressOf(uri string) call.Address {
-	scheme, rest, found := strings.Cut(uri, ":")
-	if !found {
-		scheme, rest = "sip", uri
-	}
-	user, host, _ := strings.Cut(rest, "@")
-	host, _, _ = strings.Cut(host, ";")
-	switch {
-	case strings.EqualFold(scheme, "tel"):
-		return call.Address{Type: "tel", Target: rest}
-	case x.o.Local != nil && x.o.Local(host) && strings.HasPrefix(user, "+"):
-		return call.Address{Type: "tel", Target: user}
-	case x.o.Local != nil && x.o.Local(host):
-		return call.Address{Type: "extension", Target: user}
-	}
-	return call.Address{Type: "sip", Target: rest}
 }
 
 // Message takes a text of the peer (SIP MESSAGE inside the dialog, RFC 3428) as a message in the conference that the call is in.

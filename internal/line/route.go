@@ -17,5 +17,5 @@ func (x *Exchange) route(ctx context.Context, in Invite) (p plan, customer strin
 		s.plan.Env.OnCompleteFlowID = f.OnCompleteFlowID
 		return plan{show: s}, f.CustomerID, nil
 	}
-	return plan{conference: c.ID, show: x.showFor(c.ID, c.CustomerID, c.PreFlowID, c.PostFlowID)}, c.CustomerID, nil
+	return plan{dialled: c, conference: c.ID, show: x.showFor(c.ID, c.CustomerID, c.PreFlowID, c.PostFlowID)}, c.CustomerID, nil
 }

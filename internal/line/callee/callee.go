@@ -1,0 +1,134 @@
+// Package callee finds the phones that an address stands for, and the ways to each: through trunks, or to where an extension is registered. It dials none and
+// starts no goroutine.
+package callee
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/fault"
+	"parley/internal/trunk"
+	"parley/internal/trunk/guard"
+	"parley/internal/trunk/route"
+)
+
+// Outgoing says whom to call, and how.
+type Outgoing struct {
+	To             string // SIP or SIPS URI of the callee
+	Via            string // URI of where the INVITE goes if not to To: a trunk's host, with ;transport=udp, tcp or tls
+	From           string // SIP URI of the caller; "": of this server
+	FromName       string // display name
+	Anonymous      bool   // RFC 3323: hide From, and say so with Privacy
+	Identity       string // P-Asserted-Identity (RFC 3325) for a trusted trunk, "" for none
+	User, Password string // digest credentials for 401 and 407, "" for none
+	Offer          []byte
+	SIPCallID      string
+	Secure         bool          // offer SRTP (a=crypto) and nothing else
+	Codecs         []string      // names of those to be offered, in that order; empty: all
+	Timeout        time.Duration // until somebody answers; CANCEL is sent then
+}
+
+// Trunks finds ways to callees, and guards them; *trunk.Trunks is one.
+type Trunks interface {
+	Plan(ctx context.Context, customerID string, to, from call.Address) ([]route.Hop, error)
+	Admit(r trunk.Request) (*guard.Pass, error)
+}
+
+// Callee is one phone to be called, with the ways to it, the best one first.
+type Callee struct {
+	To   call.Address
+	Hops []Hop
+}
+
+// Caller is who calls.
+type Caller struct {
+	CustomerID string
+	Source     call.Address
+	Anonymous  string        // "", "auto": as the source says; yes, no
+	Timeout    time.Duration // until somebody answers; 0: 60 s, or as the way says
+}
+
+// dialTimeout is how long a callee may take to answer, unless the caller says something else.
+const dialTimeout = 60 * time.Second
+
+// Finder finds callees.
+type Finder struct {
+	Trunks   Trunks // nil: there are extensions only
+	Contacts func(ctx context.Context, customerID, extension string) ([]Outgoing, error)
+}
+
+// Find finds the phones of a destination, at least one. Refusals are those of the trunks, EXTENSION_NOT_REGISTERED, and DESTINATION_UNSUPPORTED for a conference.
+func (f Finder) Find(ctx context.Context, from Caller, to call.Address) (out []Callee, err error) {
+	ways, err := f.ways(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	switch first := ways[0]; first.Kind {
+	case route.Extension:
+		if out, err = f.phones(ctx, from, to, first); err != nil {
+			return nil, err
+		}
+	case route.Conference:
+		return nil, fault.New(fault.Invalid, "DESTINATION_UNSUPPORTED", "a conference is no phone to be called; have the call join it with the action conference_join")
+	default:
+		out = []Callee{outside(from, to, ways)}
+	}
+	for _, c := range out {
+		for i := range c.Hops {
+			from.present(&c.Hops[i].Outgoing)
+		}
+	}
+	return out, nil
+}
+
+func (f Finder) ways(ctx context.Context, from Caller, to call.Address) ([]route.Hop, error) {
+	if f.Trunks != nil {
+		return f.Trunks.Plan(ctx, from.CustomerID, to, from.Source)
+	}
+	if to.Type != route.Extension {
+		return nil, fault.New(fault.Denied, "DESTINATION_NOT_ALLOWED", "this server calls extensions only")
+	}
+	return []route.Hop{{Kind: route.Extension, Name: extensionOf(to.Target)}}, nil
+}
+
+// outside is a phone that is reached by trunks.
+func outside(from Caller, to call.Address, ways []route.Hop) Callee {
+	out := Callee{To: to}
+	for _, w := range ways {
+		out.Hops = append(out.Hops, Hop{
+			Outgoing: Outgoing{To: w.To, Via: w.Via, From: w.From, Identity: w.Identity, User: w.User, Password: w.Password, Codecs: w.Codecs, Secure: w.SRTP},
+			guarded:  &trunk.Request{CustomerID: from.CustomerID, Source: from.Source, Destination: to, Hop: w},
+		})
+	}
+	return out
+}
+
+// phones finds where an extension is registered.
+func (f Finder) phones(ctx context.Context, from Caller, to call.Address, w route.Hop) (out []Callee, err error) {
+	contacts, err := f.Contacts(ctx, from.CustomerID, w.Name)
+	if err != nil {
+		return nil, err
+	}
+	if len(contacts) == 0 {
+		return nil, fault.New(fault.Conflict, "EXTENSION_NOT_REGISTERED", "extension %s has no phone registered; register one first", w.Name)
+	}
+	for _, c := range contacts {
+		out = append(out, Callee{to, []Hop{{Outgoing: c}}})
+	}
+	return out, nil
+}
+
+func extensionOf(target string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(target, "sip:"), "@")
+	return name
+}
+
+// present says who is calling, and for how long.
+func (from Caller) present(o *Outgoing) {
+	o.FromName = from.Source.TargetName
+	o.Anonymous = from.Anonymous == "yes" || from.Anonymous != "no" && strings.EqualFold(from.Source.Target, "anonymous")
+	o.Timeout = cmp.Or(max(from.Timeout, 0), o.Timeout, dialTimeout)
+}

@@ -1,0 +1,54 @@
+package callee
+
+import (
+	"parley/internal/trunk"
+	"parley/internal/trunk/guard"
+)
+
+// Hop is one way to a callee, with what the guard has to be asked before it is tried. One goroutine uses it.
+type Hop struct {
+	Outgoing
+	guarded *trunk.Request // nil: nobody has to be asked
+	pass    *guard.Pass    // of one that is tried
+}
+
+// Admit asks the guard. A hop that was let pass is given back with Release.
+func (h *Hop) Admit(t Trunks) (err error) {
+	if h.guarded != nil {
+		h.pass, err = t.Admit(*h.guarded)
+	}
+	return err
+}
+
+// Answered tells the guard that the callee has answered.
+func (h *Hop) Answered() {
+	if h.pass != nil {
+		h.pass.Answered()
+	}
+}
+
+// Over is closed when the guard wants the call to end; nil when it never will.
+func (h *Hop) Over() <-chan struct{} {
+	if h.pass == nil {
+		return nil
+	}
+	return h.pass.Over()
+}
+
+// Why is the rule by which the guard wants the call to end.
+func (h *Hop) Why() string {
+	if h.pass != nil {
+		if why := h.pass.Why(); why != nil {
+			return why.Rule
+		}
+	}
+	return "the guard has ended the call"
+}
+
+// Release tells the guard that the way is not used any more.
+func (h *Hop) Release() {
+	if h.pass != nil {
+		h.pass.Release()
+		h.pass = nil
+	}
+}
