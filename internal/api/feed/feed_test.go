@@ -215,12 +215,12 @@ func whole(t *testing.T, what string, seqs []int64, from, to int64) {
 // for it.
 func TestSlowReaders(t *testing.T) {
 	s := newStage(t, Options{Patience: 3 * time.Second, Beat: 100 * time.Millisecond})
-	s.pad = strings.Repeat("x", 8000)
+	s.pad = strings.Repeat("x", 20000)
 	slow, fast := s.open(0), s.open(0)
 	_, lines := s.stream(0)
 	eager := make(chan error, 1)
 	var got []int64
-	const count = 1200 // 10 MB: more than sockets hold
+	const count = 1200 // 24 MB: more than sockets hold
 	last := int64(count + 1)
 	go func() {
 		var err error

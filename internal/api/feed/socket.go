@@ -124,7 +124,7 @@ func (s *socket) run(ctx context.Context, leave func()) {
 	at, err := s.f.place(ctx, -1)
 	if err == nil {
 		err = s.f.flow(ctx, &flow{
-			pipe: s.pipe, customer: s.customer, at: s.wishes(at), wanted: func(e *entry) bool { return s.using.wanted(e) }, frame: func(e *entry) []byte { return e.frame },
+			pipe: s.pipe, customer: s.customer, at: s.wishes(at), wanted: func(e *entry) bool { return s.using.wanted(e) }, frame: func(e *entry) []byte { return e.asFrame() },
 			beat: ping, alive: s.alive, changed: s.changed, wishes: s.wishes,
 		})
 	}

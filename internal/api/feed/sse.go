@@ -61,7 +61,7 @@ func (f *Feed) events(r *rest.Request) (rest.Reply, error) {
 			wanted: func(e *entry) bool {
 				return (conference == "" || e.ConferenceID == conference) && store.OfType(e.Type, want.Types)
 			},
-			frame: func(e *entry) []byte { return e.event },
+			frame: func(e *entry) []byte { return e.asEvent() },
 		})
 		reason, _ := json.Marshal(map[string]string{"reason": words(ctx, err)}) // strings always marshal
 		p.last(fmt.Appendf(nil, "event: closed\ndata: %s\n\n", reason))

@@ -18,26 +18,41 @@ const (
 	sweep    = 30 * time.Second // the log is looked at without a hint after that
 )
 
-// entry is a row of the log, written once for all who read it.
+// entry is a row of the log, written once for all who read it, when somebody does.
 type entry struct {
 	store.Entry
 	resource    string
 	short, long string // topics
-	event       []byte // as a Server-Sent Event
-	frame       []byte // as a frame of a WebSocket
+
+	once  sync.Once // guards what follows
+	event []byte    // as a Server-Sent Event
+	frame []byte    // as a frame of a WebSocket
 }
 
-func newEntry(e *store.Event) (*entry, error) {
+func newEntry(e *store.Event) *entry {
 	x := &entry{Entry: e.Entry(), resource: e.Resource}
-	text, err := json.Marshal(x.Entry)
-	if err != nil {
-		return nil, fmt.Errorf("write entry %d: %w", e.Seq, err)
-	}
 	x.short, x.long = topicsOf(x)
-	x.event = fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, text)
+	return x
+}
+
+// write makes the forms that readers get.
+func (x *entry) write() {
+	text, err := json.Marshal(x.Entry)
+	if err != nil { // the store keeps nothing that is no JSON
+		text = fmt.Appendf(nil, `{"seq":%d}`, x.Seq)
+	}
+	x.event = fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", x.Seq, x.Type, text)
 	x.frame = frameOf(text)
-	x.Data = nil // it is in both
-	return x, nil
+}
+
+func (x *entry) asEvent() []byte {
+	x.once.Do(x.write)
+	return x.event
+}
+
+func (x *entry) asFrame() []byte {
+	x.once.Do(x.write)
+	return x.frame
 }
 
 // frameOf returns an unmasked text frame, as servers send it (RFC 6455 section 5.2).
@@ -104,9 +119,7 @@ func (t *tail) read(ctx context.Context) error {
 		}
 		fresh := make([]*entry, len(rows))
 		for i := range rows {
-			if fresh[i], err = newEntry(&rows[i]); err != nil {
-				return err
-			}
+			fresh[i] = newEntry(&rows[i])
 		}
 		t.add(fresh, next)
 		for _, e := range fresh {
@@ -142,11 +155,7 @@ func (t *tail) after(ctx context.Context, customer string, at int64) (list []*en
 		return nil, at, nil, fmt.Errorf("read the log: %w", err)
 	}
 	for i := range rows {
-		e, err := newEntry(&rows[i])
-		if err != nil {
-			return nil, at, nil, err
-		}
-		list = append(list, e)
+		list = append(list, newEntry(&rows[i]))
 	}
 	now := make(chan struct{})
 	close(now)
