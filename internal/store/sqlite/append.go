@@ -31,8 +31,7 @@ func (s *Store) Append(ctx context.Context, c *store.Change) error {
 
 // change writes c and puts the numbers of its events into seqs.
 func (w *session) change(c *store.Change, seqs []int64) error {
-	var version int64
-	err := w.row("SELECT coalesce(max(version), 0) FROM events WHERE key = ?", []any{c.Key}, &version)
+	version, err := w.version(c.Key)
 	if err != nil {
 		return err
 	}
@@ -54,10 +53,25 @@ func (w *session) change(c *store.Change, seqs []int64) error {
 			return err
 		}
 	}
+	w.versions[c.Key] = version + int64(len(c.Events))
 	if c.Answer != nil {
 		return w.answer(c.Answer)
 	}
 	return nil
+}
+
+// versionsMax is how many keys' versions are remembered.
+const versionsMax = 1 << 14
+
+// version is that of a key, as this session has left it or as it stands in the log: nobody else writes.
+func (w *session) version(key string) (version int64, err error) {
+	if known, ok := w.versions[key]; ok {
+		return known, nil
+	}
+	if len(w.versions) >= versionsMax {
+		clear(w.versions)
+	}
+	return version, w.row("SELECT coalesce(max(version), 0) FROM events WHERE key = ?", []any{key}, &version)
 }
 
 func (w *session) name(n *store.Name) error {

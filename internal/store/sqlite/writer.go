@@ -155,8 +155,9 @@ func poke(c chan struct{}) {
 
 // session is a connection for writing with its prepared statements, used by one goroutine.
 type session struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn     *sql.Conn
+	stmts    map[string]*sql.Stmt
+	versions map[string]int64 // of keys, as the open transaction or the one before has left them; what is rolled back is forgotten
 }
 
 // Writes take no context: a transaction is short, and an interrupted one would take the others of its group along.
@@ -224,6 +225,7 @@ func (w *session) transact(batch []*job) (err error) {
 	}
 	defer func() {
 		if err != nil {
+			clear(w.versions)
 			_ = w.exec("ROLLBACK") // fails when SQLite has rolled back by itself
 		}
 	}()
@@ -251,6 +253,7 @@ func (w *session) try(j *job) (refused, err error) {
 		if classify(refused) != refusal {
 			return nil, refused
 		}
+		clear(w.versions)
 		if err := w.exec("ROLLBACK TO job"); err != nil {
 			return nil, err
 		}
