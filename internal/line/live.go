@@ -12,6 +12,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
+	"parley/internal/line/visit"
 	"parley/internal/recording/calls"
 	"parley/internal/room"
 )
@@ -58,8 +59,8 @@ type owned struct {
 	told      leg.State // what its seat knows of the leg's
 	connected bool
 	overlay   overlay
-	visitors  []*visitor
-	outside   *visitor         // the one for a host outside, nil for none
+	visitors  visit.Visitors
+	outside   *visit.Visitor   // the one for a host outside, nil for none
 	tape      *calls.Recording // that runs, nil for none
 	life      context.Context  // of the show and of what is played
 	timer     *time.Timer

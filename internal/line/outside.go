@@ -6,6 +6,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/flow/action"
 	"parley/internal/line/link"
+	"parley/internal/line/visit"
 	"parley/internal/mixer"
 	"parley/internal/mixer/ear"
 )
@@ -42,13 +43,13 @@ func (l *Line) linkTo(k *link.Link, speak string) error {
 	if l.outside != nil {
 		return fault.New(fault.Conflict, "EXTERNAL_MEDIA_ACTIVE", "the call is linked to a host already; end that with external_media_stop first")
 	}
-	v := new(visitor)
+	v := new(visit.Visitor)
 	// A player of a conference is heard by all of it. So what is for the caller alone is not played there, and what is for the others nowhere else.
 	speaks := func(company bool) bool {
 		return speak == "both" || company && speak == "in" || !company && speak == "out"
 	}
-	v.tap = func(tag string, company bool) mixer.Tap { return k.Tap(tag, speaks(company)) }
-	v.sound = func(company bool) mixer.Sound {
+	v.Tap = func(tag string, company bool) mixer.Tap { return k.Tap(tag, speaks(company)) }
+	v.Sound = func(company bool) mixer.Sound {
 		if speaks(company) {
 			return k.Sound()
 		}
@@ -64,7 +65,7 @@ func (l *Line) linkTo(k *link.Link, speak string) error {
 func (l *stage) Unlink(ctx context.Context) error {
 	return l.ask(ctx, func() {
 		if l.outside != nil {
-			l.part(l.outside)
+			l.visitors.Part(l.outside)
 			l.outside = nil
 		}
 	})

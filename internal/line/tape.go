@@ -110,9 +110,7 @@ func (l *Line) stopTape(ctx context.Context) error {
 
 // moved has the recording and visitors follow the call to where it is now. The line's goroutine calls it after every move.
 func (l *Line) moved() {
-	for _, v := range l.visitors {
-		l.receive(v)
-	}
+	l.visitors.Follow(l.place())
 	c := l.chair.Load()
 	switch {
 	case l.tape == nil:
