@@ -47,7 +47,7 @@ var exceptions = map[string]exception{
 	"exported internal/call":       {32, "the commands are a closed set of types, one for each wish"},
 	"exported internal/conference": {60, "the commands are a closed set of types, one for each wish"},
 	"package internal/room":        {2550, "a live conference is one goroutine: its seats, halls, keys, guests and recording; sounds, announcements, PINs and the store's form have packages of their own"},
-	"package internal/line":        {3050, "a call's dialog, media, seats and what is done with it are one goroutine's; records, ways in and flows have packages of their own"},
+	"package internal/line":        {3080, "what is done with a call is one goroutine's, in one state; its media, records, ways, callees, groups, visitors and flows have packages of their own"},
 	"package internal/conference":  {2100, "who is in it, its recording and its announcements end with a conference in one decision"},
 }
 
