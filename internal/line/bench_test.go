@@ -259,6 +259,25 @@ func (b *bench) nothingLeft() {
 			b.Errorf("participant is %s", p.Status)
 		}
 	}
+	b.noFlowLeft()
+}
+
+// noFlowLeft checks that every run of a flow has ended, also of calls that nobody answered.
+func (b *bench) noFlowLeft() {
+	b.Helper()
+	events, _, err := b.store.Events(context.Background(), store.LogQuery{Types: []string{"activeflow_created", "activeflow_updated"}, Limit: 1000})
+	if err != nil {
+		b.Fatal(err)
+	}
+	last := map[string]store.Event{}
+	for _, e := range events {
+		last[e.Resource] = e
+	}
+	for id, e := range last {
+		if !strings.Contains(string(e.Data), `"status":"ended"`) {
+			b.Errorf("the run %s is not over: %s", id, e.Data)
+		}
+	}
 }
 
 func wantReason(t *testing.T, err error, reason string) {

@@ -64,6 +64,7 @@ type owned struct {
 	tape      *calls.Recording // that runs, nil for none
 	life      context.Context  // of the show and of what is played
 	timer     *time.Timer
+	began     bool    // whether what the call is for has begun
 	fate      *ending // of a step that ends the call
 }
 
@@ -133,6 +134,9 @@ func (l *Line) Run(ctx context.Context) error {
 	l.close()
 	stop()
 	l.helpers.Wait()
+	if !l.began {
+		l.forget(ctx)
+	}
 	return l.end(ctx, e)
 }
 
@@ -145,7 +149,10 @@ func (l *Line) live(ctx context.Context) ending {
 	limit := time.NewTimer(l.x.o.MaxDuration)
 	defer limit.Stop()
 	shown := make(chan ending, 1)
-	start := func() { l.helpers.Go(func() { shown <- l.perform(l.life) }) }
+	start := func() {
+		l.began = true
+		l.helpers.Go(func() { shown <- l.perform(l.life) })
+	}
 	if e, ended := l.begin(ctx, start); ended {
 		return e
 	}

@@ -215,7 +215,6 @@ func (l *Line) abort(ctx context.Context, err error) {
 	l.press(&e)
 	l.outbound.hops = nil
 	_ = l.Run(ctx)
-	l.forget(ctx)
 }
 
 // openOut binds the media ports and writes the record of a call that we place.
