@@ -39,7 +39,8 @@ func (v *voice) note(what string) (prompt.Sound, error) {
 
 func (v *voice) Fetch(_ context.Context, _, url string) (prompt.Sound, error) { return v.note(url) }
 func (v *voice) Say(_ context.Context, s prompt.Speech) (prompt.Sound, error) { return v.note(s.Text) }
-func (v *voice) Tone(name string) (prompt.Sound, error)                       { return v.note(name) }
+
+func (v *voice) Tone(name string) (prompt.Sound, error) { return v.note(name) }
 
 func (v *voice) heard() []string {
 	v.mu.Lock()

@@ -50,7 +50,9 @@ func (l *Library) Start(o capture.Options) (*capture.Capture, error) {
 }
 
 // Recover ends what a crash left open and returns the captures of which nobody said Settle; see capture.Recover.
-func (l *Library) Recover() ([]capture.Result, error) { return capture.Recover(l.o.Dir, l.o.Capture.Key) }
+func (l *Library) Recover() ([]capture.Result, error) {
+	return capture.Recover(l.o.Dir, l.o.Capture.Key)
+}
 
 // Settle notes that the end of a recording is told.
 func (l *Library) Settle(id string) error { return capture.Settle(l.o.Dir, id) }

@@ -69,7 +69,7 @@ func TestReadCrypto(t *testing.T) {
 		"1 F8_128_HMAC_SHA1_80 inline:" + key:                   false,
 		"x AES_CM_128_HMAC_SHA1_80 inline:" + key:               false,
 		"1 AES_CM_128_HMAC_SHA1_80 " + key:                      false,
-		"": false,
+		"":                                                      false,
 	} {
 		if _, ok := readCrypto(value); ok != want {
 			t.Errorf("%q: %v", value, ok)
