@@ -15,8 +15,7 @@ import (
 // withFlows is a world whose flows run.
 func withFlows(t *testing.T) *world {
 	t.Helper()
-	var w *world
-	w = newWorld(t, func(o *api.Options) {
+	w := newWorld(t, func(o *api.Options) {
 		p := script.New(script.Options{Store: o.Store, Log: o.Log, Alone: 3})
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)

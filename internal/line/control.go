@@ -45,8 +45,8 @@ func (x *Exchange) overOf(ctx context.Context, customerID string, id call.ID) (c
 
 // overlay is what the API has laid over a call.
 type overlay struct {
-	hold, silence bool
-	stop          context.CancelFunc // of what is played to it; nil for nothing
+	hold bool
+	stop context.CancelFunc // of what is played to it; nil for nothing
 }
 
 func (l *Line) control(ctx context.Context, c Control) (err error) {

@@ -290,7 +290,8 @@ func (x *Exchange) Run(ctx context.Context) error {
 	x.life = ctx
 	x.mu.Unlock()
 	<-ctx.Done()
-	x.mu.Lock() // nobody starts a line after this
+	x.mu.Lock()
+	x.life = nil // nobody starts a line after this
 	x.mu.Unlock()
 	x.work.Wait()
 	return nil
