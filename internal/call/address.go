@@ -2,6 +2,7 @@ package call
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"parley/internal/wire"
@@ -34,6 +35,11 @@ func (a *Address) check() error {
 		}
 	}
 	return nil
+}
+
+// controls reports whether a text of the address has control characters in it.
+func (a *Address) controls() bool {
+	return strings.ContainsFunc(a.Target+a.TargetName+a.Name+a.Detail, unicode.IsControl)
 }
 
 // clean makes text from the network storable: nobody there could be told what is wrong with it.

@@ -362,3 +362,17 @@ func FuzzIncoming(f *testing.F) {
 		}
 	})
 }
+
+// TestNoLineBreaksGoOut: what goes into headers of an INVITE of ours cannot hold others.
+func TestNoLineBreaksGoOut(t *testing.T) {
+	for _, source := range []Address{{Type: "sip", Target: "a\r\nX: y"}, {Type: "tel", Target: "+49", TargetName: "a\nX: y"}} {
+		out := Outgoing{
+			At: time.Now(), ID: "aaaaaaaa-0000-4000-8000-00000000000a", CustomerID: "aaaaaaaa-0000-4000-8000-00000000000b",
+			Source: source, Destination: Address{Type: "tel", Target: "+4930"},
+		}
+		var c Call
+		if _, err := c.Decide(out); err == nil {
+			t.Errorf("%q was taken", source)
+		}
+	}
+}

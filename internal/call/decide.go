@@ -136,6 +136,9 @@ func (d *decision) create(in Incoming, direction Direction) error {
 	if err := in.check(); err != nil {
 		return err
 	}
+	if direction == Outbound && (in.Source.controls() || in.Destination.controls()) {
+		return fault.New(fault.Invalid, "INVALID_ARGUMENT", "source, destination: an address of a call out holds no control characters, as line breaks are")
+	}
 	if direction == Outbound && in.Destination.Type == "tel" && !strings.HasPrefix(in.Destination.Target, "+") {
 		return fault.New(fault.Invalid, "INVALID_ARGUMENT", "destination: the target of a tel address is E.164 with a leading +")
 	}

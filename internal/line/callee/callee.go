@@ -20,6 +20,7 @@ type Outgoing struct {
 	To             string // SIP or SIPS URI of the callee
 	Via            string // URI of where the INVITE goes if not to To: a trunk's host, with ;transport=udp, tcp or tls
 	From           string // SIP URI of the caller; "": of this server
+	FromUser       string // user part of the caller's address, when From is ""; "": parley
 	FromName       string // display name
 	Anonymous      bool   // RFC 3323: hide From, and say so with Privacy
 	Identity       string // P-Asserted-Identity (RFC 3325) for a trusted trunk, "" for none
@@ -126,9 +127,18 @@ func extensionOf(target string) string {
 	return name
 }
 
+// userOf is what a callee may call back to, or at least recognise: a number or the name of a user or extension. What cannot stand in a URI as it is is left out.
+func userOf(a call.Address) string {
+	user, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(a.Target, "sips:"), "sip:"), "@")
+	if strings.Trim(user, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_.") != "" || len(user) > 64 {
+		return ""
+	}
+	return user
+}
+
 // present says who is calling, and for how long.
 func (from Caller) present(o *Outgoing) {
-	o.FromName = from.Source.TargetName
+	o.FromUser, o.FromName = userOf(from.Source), from.Source.TargetName
 	o.Anonymous = from.Anonymous == "yes" || from.Anonymous != "no" && strings.EqualFold(from.Source.Target, "anonymous")
 	o.Timeout = cmp.Or(max(from.Timeout, 0), o.Timeout, dialTimeout)
 }

@@ -96,6 +96,9 @@ func (c *Call) caller() error {
 		}
 		from.Headers, from.UriParams = nil, nil
 	default:
+		if c.o.FromUser != "" {
+			from.User = c.o.FromUser
+		}
 		remote := "192.0.2.1:9" // anywhere
 		if _, err := netip.ParseAddr(c.hop.Host); err == nil {
 			remote = stack.Address(c.hop.Host, 9)

@@ -49,6 +49,7 @@ func TestParse(t *testing.T) {
 		{"sip", "alice@example.com:99999", "INVALID_DESTINATION"},
 		{"sip", "alice@example.com@evil", "INVALID_DESTINATION"},
 		{"sip", "alice@example.com;maddr=10.0.0.1", "INVALID_DESTINATION"},
+		{"sip", "alice@example.com;%6daddr=10.0.0.1", "INVALID_DESTINATION"},
 		{"sip", "alice@example.com;MADDR=10.0.0.1", "INVALID_DESTINATION"},
 		{"sip", "alice@example.com;transport=ws", "INVALID_DESTINATION"},
 		{"sip", "alice@example.com?Route=evil", "INVALID_DESTINATION"},

@@ -191,7 +191,8 @@ func readParams(s string) (string, error) {
 			continue
 		}
 		name, value, _ := strings.Cut(p, "=")
-		if name == "" || strings.Trim(name+value, alphanumeric+"-_.!~*'()[]/:&+$%") != "" {
+		// An escaped name would be another one to whoever unescapes it (RFC 3261 section 19.1.4).
+		if name == "" || strings.ContainsRune(name, '%') || strings.Trim(name+value, alphanumeric+"-_.!~*'()[]/:&+$%") != "" {
 			return "", bad("%q is not a parameter of a SIP address", clip(p))
 		}
 		switch strings.ToLower(name) {
