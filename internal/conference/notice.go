@@ -43,25 +43,7 @@ func (s *State) Unannounced() (out []ParticipantID) {
 }
 
 // notice returns the place of the participant's notice of the recording that runs, -1 for none.
-func (s *State) notice(id ParticipantID) int {
-	return slices.IndexFunc(s.Notices, func(n tape.Notice) bool { return n.Participant == string(id) })
-}
-
-func (s *State) applyNotice(n tape.Notice) {
-	s.Notices = slices.Clone(s.Notices)
-	if i := s.notice(ParticipantID(n.Participant)); i >= 0 {
-		s.Notices[i] = n
-	} else {
-		s.Notices = append(s.Notices, n)
-	}
-}
-
-// forgetNotices drops those of who has left and of what does not run any more.
-func (s *State) forgetNotices(gone func(tape.Notice) bool) {
-	if slices.ContainsFunc(s.Notices, gone) {
-		s.Notices = slices.DeleteFunc(slices.Clone(s.Notices), gone)
-	}
-}
+func (s *State) notice(id ParticipantID) int { return tape.FindNotice(s.Notices, string(id)) }
 
 func (d *decision) announce(c Announce) error {
 	if !slices.Contains(d.next.Unannounced(), c.ID) {
@@ -101,13 +83,5 @@ func (d *decision) noticed(i int, event string, status tape.NoticeStatus) {
 func (d *decision) agree(id ParticipantID) {
 	if i := d.next.notice(id); i >= 0 && d.next.Notices[i].Pressed && d.next.Notices[i].Status == tape.NoticeWaiting {
 		d.noticed(i, tape.ConsentedEvent, tape.NoticeConsented)
-	}
-}
-
-// pressed notes that a participant has agreed to what it is told or has been told.
-func (s *State) pressed(id ParticipantID) {
-	if i := s.notice(id); i >= 0 && s.Notices[i].Kind == tape.Press1 {
-		s.Notices = slices.Clone(s.Notices)
-		s.Notices[i].Pressed = true
 	}
 }

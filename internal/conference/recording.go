@@ -55,29 +55,13 @@ func (DeleteRecording) command() {}
 
 func (s *State) applyRecording(r tape.Recording) {
 	if r.Status != tape.Running {
-		s.forgetNotices(func(n tape.Notice) bool { return n.Recording == r.ID })
+		s.Notices = tape.WithoutNotices(s.Notices, func(n tape.Notice) bool { return n.Recording == r.ID })
 	}
-	i := s.recording(r.ID)
-	switch {
-	case r.Status == tape.Ended && i >= 0:
-		s.Recordings = slices.Delete(slices.Clone(s.Recordings), i, i+1)
-	case r.Status == tape.Ended:
-	case i >= 0:
-		s.Recordings = slices.Clone(s.Recordings)
-		s.Recordings[i] = r
-	default:
-		s.Recordings = append(slices.Clone(s.Recordings), r)
-	}
+	s.Recordings = tape.With(s.Recordings, r)
 }
 
-// active returns the place of the recording that runs, -1 for none.
-func (s *State) active() int {
-	return slices.IndexFunc(s.Recordings, func(r tape.Recording) bool { return r.Status == tape.Running })
-}
-
-func (s *State) recording(id string) int {
-	return slices.IndexFunc(s.Recordings, func(r tape.Recording) bool { return r.ID == id })
-}
+func (s *State) active() int             { return tape.Active(s.Recordings) }
+func (s *State) recording(id string) int { return tape.Find(s.Recordings, id) }
 
 func (d *decision) runRecording(c Command) error {
 	switch c := c.(type) {

@@ -75,10 +75,10 @@ func (s *State) Apply(e Event) {
 		s.applyRecording(*e.Recording)
 	}
 	if e.Notice != nil {
-		s.applyNotice(*e.Notice)
+		s.Notices = tape.WithNotice(s.Notices, *e.Notice)
 	}
 	if e.Digit == consentKey && e.Participant != nil {
-		s.pressed(e.Participant.ID)
+		s.Notices = tape.Pressed(s.Notices, string(e.Participant.ID))
 	}
 	if e.Announcement != nil {
 		s.applyAnnouncement(*e.Announcement)
@@ -90,7 +90,7 @@ func (s *State) applyParticipant(p Participant) {
 	i := s.index(p.ID)
 	switch {
 	case p.Status == Leaved:
-		s.forgetNotices(func(n tape.Notice) bool { return n.Participant == string(p.ID) })
+		s.Notices = tape.WithoutNotices(s.Notices, func(n tape.Notice) bool { return n.Participant == string(p.ID) })
 		if i >= 0 {
 			s.Participants = slices.Delete(s.Participants, i, i+1)
 		}
