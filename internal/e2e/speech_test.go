@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,15 +113,23 @@ func conversation(t *testing.T, speech func(i, rate int) []int16) {
 	for i, p := range phones {
 		rate, samples := p.heard()
 		heard := narrow(rate, samples)
+		var own float64
+		least := math.Inf(1)
 		for j, said := range words {
 			found := likeness(heard, said)
 			t.Logf("phone %d heard phone %d: likeness %.1f", i, j, found)
-			if i == j && found > 14 {
-				t.Errorf("phone %d hears itself: likeness %.1f", i, found)
+			if i == j {
+				own = found
+				continue
 			}
-			if i != j && found < 18 {
+			least = min(least, found)
+			if found < 18 {
 				t.Errorf("phone %d does not hear phone %d: likeness %.1f", i, j, found)
 			}
+		}
+		// Words of the same voice are alike by chance, and more so where others stalled; its own voice in the mix would be as much there as theirs.
+		if own > max(14, 0.3*least) {
+			t.Errorf("phone %d hears itself: likeness %.1f, of the others at least %.1f", i, own, least)
 		}
 	}
 }

@@ -115,6 +115,9 @@ func (t *tap) copy(m mixer.Moment) {
 	}
 	lanes := *t.lanes.Load()
 	for i := range m.Voices {
+		if m.Voices[i].Private {
+			continue // what was said to some only is for nobody's records: not in the mix that all heard, and not in a lane
+		}
 		if lane, ok := lanes[m.Voices[i].Tag]; ok {
 			t.ring.write(record{clock: m.Clock, lane: lane, rate: m.Rate}, m.Voices[i].Frame)
 		}

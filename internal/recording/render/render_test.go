@@ -397,3 +397,32 @@ func TestDamagedPage(t *testing.T) {
 		}
 	})
 }
+
+// TestWhispersAreNotRecorded: what somebody says to some only is neither in the mix nor in a lane; what it says to all later is.
+func TestWhispersAreNotRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.enter("a", newTalker("PCMU", 1))
+		s.enter("b", newTalker("PCMU", 2))
+		coach := s.enter("coach", newTalker("PCMU", 3))
+		s.room.Set(coach, mixer.Options{Tag: "coach", CanSpeak: []string{"a"}})
+		s.run(200)
+		heard := len(s.live.said["coach"])
+		s.room.Set(coach, mixer.Options{Tag: "coach"})
+		s.run(200)
+		r := s.stop()
+		got, _ := samples(t, r, render.Rendition{Kind: render.Mix})
+		equal(t, "mix", got, join(s.live.mix, 8000))
+		lane, _ := samples(t, r, render.Rendition{Kind: render.Participant, Tag: "coach"})
+		if heard == 0 || loudest(lane[:190*160]) != 0 || loudest(lane[210*160:]) == 0 {
+			t.Errorf("the coach's lane: %d while it whispered, %d after that", loudest(lane[:190*160]), loudest(lane[210*160:]))
+		}
+	})
+}
+
+func loudest(samples []int16) (most int) {
+	for _, v := range samples {
+		most = max(most, int(v), -int(v))
+	}
+	return most
+}
