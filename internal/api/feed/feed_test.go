@@ -214,13 +214,13 @@ func whole(t *testing.T, what string, seqs []int64, from, to int64) {
 // TestSlowReaders says that who takes nothing is disconnected with a reason that it can read later, and resumes by number; and that nobody waits
 // for it.
 func TestSlowReaders(t *testing.T) {
-	s := newStage(t, Options{Patience: 3 * time.Second, Beat: 100 * time.Millisecond})
-	s.pad = strings.Repeat("x", 20000)
+	s := newStage(t, Options{Patience: 3 * time.Second, Beat: 2 * time.Second})
+	s.pad = strings.Repeat("x", 16000)
 	slow, fast := s.open(0), s.open(0)
 	_, lines := s.stream(0)
 	eager := make(chan error, 1)
 	var got []int64
-	const count = 1200 // 24 MB: more than sockets hold
+	const count = 1200 // 19 MB: more than sockets hold
 	last := int64(count + 1)
 	go func() {
 		var err error

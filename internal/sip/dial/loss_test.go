@@ -18,7 +18,7 @@ import (
 
 const (
 	t1       = 40 * time.Millisecond // instead of 500 ms: all waits are shorter by the same factor
-	forGhost = 80 * t1               // stands for 40 s
+	forGhost = 160 * t1              // 40 s are 80; the rest is for a machine that does not come to it
 	offer    = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\n"
 )
 
