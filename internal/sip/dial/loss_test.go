@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	t1       = 40 * time.Millisecond // instead of 500 ms: all waits are shorter by the same factor
-	forGhost = 160 * t1              // 40 s are 80; the rest is for a machine that does not come to it
+	t1       = 80 * time.Millisecond // instead of 500 ms: all waits are shorter by the same factor
+	forGhost = 80 * t1               // stands for 40 s
 	offer    = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\n"
 )
 
@@ -163,7 +163,7 @@ func call(t *testing.T, s *door.Server, to netip.AddrPort, user string) (r diall
 	select {
 	case <-d.Done():
 		r.by, r.status = d.Cause()
-	case <-time.After(10 * time.Second):
+	case <-time.After(250 * t1):
 		t.Errorf("the call to %s does not end", user)
 	}
 	return r
