@@ -24,6 +24,7 @@ func TestRead(t *testing.T) {
 		{action.Fetch, `{"event_url":"http://a/","event_method":"put"}`, &action.Fetching{EventURL: "http://a/", EventMethod: "PUT"}},
 		{action.Hangup, `{"reference_id":"00000000-0000-0000-0000-000000000000"}`, &action.Ending{}},
 		{action.RecordingStart, `{"on_end_flow_id":""}`, &action.Recording{}},
+		{action.Play, `{"stream_urls":["blob:welcome.wav"]}`, &action.Playing{StreamURLs: []string{"blob:welcome.wav"}}},
 	} {
 		got, err := action.Read(tt.kind, []byte(tt.option), action.Final)
 		if err != nil || !reflect.DeepEqual(got, tt.want) {
