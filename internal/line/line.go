@@ -125,14 +125,14 @@ func (x *Exchange) Live() int {
 	return len(x.lines)
 }
 
-// Accept routes the invite (conference UUID, conference:<uuid>, direct.<hash>, dial-in alias) and makes the call's record. A refusal is a fault: NotFound, Unauthenticated (the
+// Accept routes the invite (conference UUID, conference:<uuid>, direct.<hash>, dial-in alias; for extensions also other extensions and numbers) and makes the call's record. A refusal is a fault: NotFound, Unauthenticated (the
 // door should challenge), Denied, Conflict, Exhausted, Unavailable; nothing has been written then. What it returns holds media ports
 // until its Run has returned: every Line needs its Run.
 func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, error) {
 	if err := x.o.Media.Admit(); err != nil {
 		return nil, err
 	}
-	p, customer, err := x.route(ctx, in)
+	p, customer, err := x.route(ctx, &in)
 	if err != nil {
 		return nil, err
 	}

@@ -2,20 +2,44 @@ package line
 
 import (
 	"context"
+	"encoding/json"
 
+	"parley/internal/call"
+	"parley/internal/flow"
+	"parley/internal/flow/action"
 	"parley/internal/line/way"
 )
 
-// route finds what the invite may enter, and whose that is.
-func (x *Exchange) route(ctx context.Context, in Invite) (p plan, customer string, err error) {
-	c, f, err := x.routes.Find(ctx, way.Call{Target: in.Target, CustomerID: in.CustomerID, Peer: in.Peer})
-	switch {
-	case err != nil:
+// route finds what the invite may enter, or whom it calls, and whose that is.
+func (x *Exchange) route(ctx context.Context, in *Invite) (p plan, customer string, err error) {
+	to, err := x.routes.Find(ctx, way.Call{Target: in.Target, CustomerID: in.CustomerID, Extension: in.Extension, Peer: in.Peer})
+	if err != nil {
 		return p, "", err
-	case f != nil:
-		s := showOf(f.CustomerID, f.ID, f.Actions)
-		s.plan.Env.OnCompleteFlowID = f.OnCompleteFlowID
-		return plan{show: s}, f.CustomerID, nil
 	}
-	return plan{dialled: c, conference: c.ID, show: x.showFor(c.ID, c.CustomerID, c.PreFlowID, c.PostFlowID)}, c.CustomerID, nil
+	switch {
+	case to.Flow != nil:
+		p.show = showOf(to.CustomerID, to.Flow.ID, to.Flow.Actions)
+		p.show.plan.Env.OnCompleteFlowID = to.Flow.OnCompleteFlowID
+	case to.Dial != nil:
+		if in.Extension != "" { // whatever From says, it is this phone that calls, and others may see
+			in.Source = call.Address{Type: "extension", Target: in.Extension, TargetName: in.Source.TargetName}
+		}
+		p.show, err = x.showTo(ctx, to.CustomerID, in.Source, *to.Dial)
+	default:
+		c := to.Conference
+		p = plan{dialled: c, conference: c.ID, show: x.showFor(c.ID, c.CustomerID, c.PreFlowID, c.PostFlowID)}
+	}
+	return p, to.CustomerID, err
+}
+
+// showTo is what a call goes through that dials somebody. Nobody to be found is a refusal, before there is a call.
+func (x *Exchange) showTo(ctx context.Context, customer string, from, to call.Address) (*show, error) {
+	if _, err := x.callees(ctx, Order{CustomerID: customer, Source: from}, to); err != nil {
+		return nil, err
+	}
+	option, err := json.Marshal(action.Connecting{Source: from, Destinations: []call.Address{to}, EarlyMedia: true, RelayReason: true})
+	if err != nil {
+		return nil, err
+	}
+	return showOf(customer, "", []flow.Action{{ID: newID(), Type: action.Connect, Option: option}}), nil
 }

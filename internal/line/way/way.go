@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/flow"
@@ -28,40 +29,95 @@ func New(s store.Store, anonymous bool) *Router { return &Router{store: s, anony
 type Call struct {
 	Target     string // user part of the request URI, unescaped
 	CustomerID string // of the authenticated extension or trunk, "" for anonymous
+	Extension  string // the authenticated extension, "" for none
 	Peer       netip.AddrPort
 }
 
-// Find finds what the call may enter: a conference that is progressing, or a flow; one of them is set. Who may not learn anything gets the same answer
+// Place is where a call goes: one of the three is set.
+type Place struct {
+	CustomerID string // whose it is
+	Conference *conference.Conference
+	Flow       *flow.Flow
+	Dial       *call.Address // somebody to be called
+}
+
+// Find finds where the call goes: into a conference that is progressing, through a flow, or on to somebody. Numbers and addresses outside are dialled
+// for authenticated extensions only: a trunk or a stranger gets nobody's call paid. Who may not learn anything gets the same answer
 // for every target: AUTHENTICATION_REQUIRED, or CONFERENCE_NOT_FOUND.
-func (x *Router) Find(ctx context.Context, in Call) (c *conference.Conference, f *flow.Flow, err error) {
+func (x *Router) Find(ctx context.Context, in Call) (Place, error) {
 	hash, direct := directHash(in.Target)
 	if !direct && in.CustomerID == "" && !x.anonymous {
-		return nil, nil, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "calls to this address need the credentials of an extension")
+		return Place{}, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "calls to this address need the credentials of an extension")
 	}
 	var record store.Record
+	var err error
 	if direct {
 		record, err = x.resolveDirect(ctx, hash, in.Peer)
 	} else {
 		record, err = x.resolve(ctx, in.Target)
 	}
-	if err != nil {
-		if fault.KindOf(err) == fault.NotFound {
-			return nil, nil, notFound()
+	switch {
+	case err != nil && fault.KindOf(err) != fault.NotFound:
+		return Place{}, fmt.Errorf("route a call: %w", err)
+	case !direct && in.Extension != "" && (err != nil || record.CustomerID != in.CustomerID):
+		if to, ok := dialled(in.Target); ok {
+			return Place{CustomerID: in.CustomerID, Dial: &to}, nil
 		}
-		return nil, nil, fmt.Errorf("route a call: %w", err)
+		return Place{}, notFound()
+	case err != nil && !direct && in.CustomerID == "" && x.callable(ctx, in.Target):
+		return Place{}, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "only an extension with its credentials can call this address")
+	case err != nil || !direct && in.CustomerID != "" && in.CustomerID != record.CustomerID:
+		return Place{}, notFound()
 	}
-	if !direct && in.CustomerID != "" && in.CustomerID != record.CustomerID {
-		return nil, nil, notFound()
+	return read(record)
+}
+
+// callable reports whether an extension could call the target.
+func (x *Router) callable(ctx context.Context, target string) bool {
+	to, ok := dialled(target)
+	if !ok || to.Type != "extension" {
+		return ok
 	}
-	if record.Kind == store.Flow {
-		f = new(flow.Flow)
-		if err := json.Unmarshal(record.Doc, f); err != nil {
-			return nil, nil, fmt.Errorf("read flow %s: %w", record.ID, err)
+	_, err := x.store.Resolve(ctx, "extension", to.Target)
+	return err == nil
+}
+
+// read finds out where a record leads to.
+func read(record store.Record) (p Place, err error) {
+	p.CustomerID = record.CustomerID
+	switch record.Kind {
+	case store.Flow:
+		p.Flow = new(flow.Flow)
+		err = json.Unmarshal(record.Doc, p.Flow)
+	case store.Extension:
+		p.Dial = &call.Address{Type: "extension", Target: record.ID}
+	default:
+		var c conference.Conference
+		c, err = progressing(record)
+		p.Conference = &c
+	}
+	if _, refused := fault.Of(err); err != nil && !refused {
+		err = fmt.Errorf("read %s %s: %w", record.Kind, record.ID, err)
+	}
+	return p, err
+}
+
+// dialled is whom a phone of ours calls by the user part of an address: extension:<name>, agent:<id>, tel:<number>, sip:<address>, a number that
+// begins with +, or else the name of an extension.
+func dialled(target string) (call.Address, bool) {
+	if kind, rest, found := strings.Cut(target, ":"); found {
+		switch kind = strings.ToLower(kind); kind {
+		case "extension", "agent", "tel":
+			return call.Address{Type: kind, Target: rest}, rest != ""
+		case "sip", "sips":
+			return call.Address{Type: "sip", Target: target}, rest != ""
 		}
-		return nil, f, nil
+		return call.Address{}, false
 	}
-	found, err := progressing(record)
-	return &found, nil, err
+	if strings.HasPrefix(target, "+") {
+		return call.Address{Type: "tel", Target: target}, true
+	}
+	return call.Address{Type: "extension", Target: target}, target != ""
 }
 
 // progressing reads a conference that can be entered.
