@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
 	"parley/internal/fault"
+	"parley/internal/store/cause"
 )
 
 // maxLimit is the largest page of records or events.
@@ -41,6 +43,16 @@ func (c *Change) Check() error {
 		return c.Answer.Check()
 	}
 	return nil
+}
+
+// Attribute gives the events that have no cause the one that ctx carries. Implementations call it after Check.
+func (c *Change) Attribute(ctx context.Context) {
+	by := cause.In(ctx)
+	for i := range c.Events {
+		if c.Events[i].Cause == nil {
+			c.Events[i].Cause = by
+		}
+	}
 }
 
 func (e *Event) check(key string) error {

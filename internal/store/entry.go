@@ -15,11 +15,12 @@ type Entry struct {
 	CustomerID   string          `json:"customer_id"`
 	ConferenceID string          `json:"conference_id"`
 	Data         json.RawMessage `json:"data"`
+	Cause        json.RawMessage `json:"cause,omitempty"` // as of package store/cause; nil for entries of earlier versions
 }
 
 // Entry returns the event as everybody outside sees it.
 func (e *Event) Entry() Entry {
-	return Entry{e.Seq, e.ID, e.Type, wire.Time(e.At), wire.UUID(e.CustomerID), wire.UUID(e.Conference), e.Data}
+	return Entry{e.Seq, e.ID, e.Type, wire.Time(e.At), wire.UUID(e.CustomerID), wire.UUID(e.Conference), e.Data, e.Cause}
 }
 
 // OfType reports whether a type is one of the wanted: exact ones, or prefixes that end in *. Nothing wanted is everything.

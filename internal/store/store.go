@@ -80,6 +80,9 @@ type Event struct {
 	Conference string // conference id, or ""
 	Resource   string // id of the resource in Data
 	Data       json.RawMessage
+	// Cause is who or what brought the change about, as of package store/cause; nil: what the context of the Append carries. Entries of earlier
+	// versions have none.
+	Cause json.RawMessage
 }
 
 // Change is what one Append writes, all or nothing. Its names are taken and freed in the order given, so that one change can free a
@@ -141,7 +144,7 @@ type LogQuery struct {
 // Internal; a store that cannot write just now answers fault.Unavailable with one of these reasons: STORE_FULL (disk), STORE_BUSY (another
 // program holds the lock), STORE_UNWRITABLE (disk errors, read-only), STORE_CLOSED. Nothing of such a change was written; it may be tried again.
 type Store interface {
-	// Append commits c and fills in Seq and Version of its events and Version of its records; on an error c is as it was. When Append has
+	// Append commits c and fills in Seq and Version of its events and Version of its records; on an error c is as it was, but for the causes of its events. When Append has
 	// returned nil, the change survives kill -9 and power loss. The version of a key that nobody has used is 0. A Version that is not
 	// the key's is ErrFenced; a taken name is a fault.Conflict with reason ALREADY_EXISTS. c must not be touched until Append returns.
 	Append(ctx context.Context, c *Change) error

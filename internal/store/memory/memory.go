@@ -53,6 +53,7 @@ func (s *Store) Append(ctx context.Context, c *store.Change) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
+	c.Attribute(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := s.versions[c.Key]; now != c.Version {

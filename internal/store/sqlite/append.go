@@ -13,6 +13,7 @@ func (s *Store) Append(ctx context.Context, c *store.Change) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
+	c.Attribute(ctx)
 	seqs := make([]int64, len(c.Events))
 	run := func(w *session) error { return w.change(c, seqs) }
 	if err := s.enqueue(ctx, &job{what: "append to " + c.Key, run: run, appended: func() { s.recent.add(c, seqs) }}); err != nil {
@@ -103,8 +104,8 @@ func (w *session) record(r *store.Record, version int64) error {
 }
 
 func (w *session) event(key string, version int64, e *store.Event) (int64, error) {
-	text := "INSERT INTO events (key, version, id, type, at, customer, conference, resource, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	res, err := w.result(text, key, version, e.ID, e.Type, e.At.UnixMicro(), e.CustomerID, e.Conference, e.Resource, string(e.Data))
+	text := "INSERT INTO events (key, version, id, type, at, customer, conference, resource, data, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	res, err := w.result(text, key, version, e.ID, e.Type, e.At.UnixMicro(), e.CustomerID, e.Conference, e.Resource, string(e.Data), string(e.Cause))
 	if err != nil {
 		return 0, err
 	}

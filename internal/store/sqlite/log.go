@@ -53,7 +53,7 @@ func logText(q *store.LogQuery, end int64) (string, []any) {
 	if conds, args := typeConds(q.Types); conds != "" {
 		c.and("("+conds+")", args...)
 	}
-	return `SELECT seq, key, version, id, type, at, customer, conference, resource, data FROM events ` + index +
+	return `SELECT seq, key, version, id, type, at, customer, conference, resource, data, cause FROM events ` + index +
 		` WHERE seq > ? AND seq <= ?` + c.text + ` ORDER BY seq LIMIT ?`, append(c.args, q.Limit)
 }
 
@@ -82,8 +82,12 @@ func typeConds(types []string) (string, []any) {
 
 func scanEvent(rows *sql.Rows) (e store.Event, err error) {
 	var at int64
-	err = rows.Scan(&e.Seq, &e.Key, &e.Version, &e.ID, &e.Type, &at, &e.CustomerID, &e.Conference, &e.Resource, (*[]byte)(&e.Data))
+	var cause []byte
+	err = rows.Scan(&e.Seq, &e.Key, &e.Version, &e.ID, &e.Type, &at, &e.CustomerID, &e.Conference, &e.Resource, (*[]byte)(&e.Data), &cause)
 	e.At = moment(at)
+	if len(cause) > 0 {
+		e.Cause = cause
+	}
 	return e, err
 }
 

@@ -110,7 +110,7 @@ func TestNewer(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantRefused(t, dir, "STORE_NEWER", "newer Parley (schema 7, this one knows 1)", "run the newer binary or restore a backup")
+	wantRefused(t, dir, "STORE_NEWER", "newer Parley (schema 7, this one knows 2)", "run the newer binary or restore a backup")
 }
 
 func TestCorrupt(t *testing.T) {

@@ -32,11 +32,11 @@ func (r *recent) add(c *store.Change, seqs []int64) {
 		e.Key, e.Seq, e.Version = c.Key, seqs[i], c.Version+int64(i)+1
 		e.At, e.Data = moment(e.At.UnixMicro()), slices.Clone(e.Data)
 		r.events = append(r.events, e)
-		r.bytes += len(e.Data)
+		r.bytes += len(e.Data) + len(e.Cause)
 	}
 	cut := 0
 	for len(r.events)-cut > recentEvents || r.bytes > recentBytes && cut < len(r.events)-1 {
-		r.bytes -= len(r.events[cut].Data)
+		r.bytes -= len(r.events[cut].Data) + len(r.events[cut].Cause)
 		r.floor = r.events[cut].Seq
 		cut++
 	}

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Limits", testLimits},
 		{"Filters", testFilters},
 		{"Order", testOrder},
+		{"Causes", testCauses},
 		{"Hints", testHints},
 		{"Cursors", testCursors},
 		{"Notes", testNotes},
