@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -14,7 +15,26 @@ import (
 
 type benchCommand struct {
 	Suite suiteCommand `cmd:"" help:"Start a server of its own and print the figures that the README quotes."`
+	Churn churnCommand `cmd:"" help:"Start servers of its own and load them with calls of one second."`
 	Calls callsCommand `cmd:"" help:"Load a running server on this machine with calls."`
+}
+
+type churnCommand struct {
+	Rates []int         `help:"Calls a second, one run of a new server for each." default:"125,200,250,300"`
+	Rooms int           `help:"Conferences that the calls are dealt to." default:"1"`
+	Time  time.Duration `help:"How long calls are placed." default:"12s"`
+	Serve string        `help:"The binary to measure; default: this one."`
+}
+
+// Run measures calls of one second.
+func (c churnCommand) Run() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return bench.Suite{Binary: cmp.Or(c.Serve, self), Time: c.Time, Out: os.Stdout, Logs: true}.Churn(ctx, c.Rates, c.Rooms)
 }
 
 type suiteCommand struct {

@@ -86,6 +86,20 @@ func (w *wheel) add(l *leg) {
 	w.count++
 }
 
+// remove takes a leg off the wheel and closes its socket. It returns how many packets have come; nobody else counts them any more.
+func (w *wheel) remove(l *leg) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, legs := range w.legs {
+		if at := slices.Index(legs, l); at >= 0 {
+			w.legs[i] = slices.Delete(legs, at, at+1)
+			l.drain(l.fastest, make([]byte, 1500))
+			unix.Close(l.fd)
+		}
+	}
+	return l.in.received
+}
+
 // reset starts a window of measurement; totals ends it.
 func (w *wheel) reset() {
 	w.mu.Lock()
@@ -142,13 +156,7 @@ func (l *leg) turn(now time.Duration, packet []byte) bool {
 		unix.Close(l.fd)
 		return true
 	}
-	for {
-		n, err := unix.Read(l.fd, packet)
-		if err != nil {
-			break
-		}
-		l.take(packet[:n], now)
-	}
+	l.drain(now, packet)
 	l.seq++
 	l.stamp += 160
 	packet[0], packet[1] = 0x80, 0
@@ -166,6 +174,17 @@ func (l *leg) turn(now time.Duration, packet []byte) bool {
 	}
 	_, _ = unix.Write(l.fd, packet[:172])
 	return false
+}
+
+// drain takes what has come.
+func (l *leg) drain(now time.Duration, packet []byte) {
+	for {
+		n, err := unix.Read(l.fd, packet)
+		if err != nil {
+			return
+		}
+		l.take(packet[:n], now)
+	}
 }
 
 // take counts a received packet.

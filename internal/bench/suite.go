@@ -24,6 +24,7 @@ type Suite struct {
 	Binary string        // the parley binary
 	Time   time.Duration // of each measurement of calls
 	Out    io.Writer
+	Logs   bool // the servers log as they do by default, not warnings only
 }
 
 const suiteKey = "bench-access-key-000000"
@@ -133,7 +134,10 @@ func (s Suite) start(ctx context.Context, dir string) (*subject, time.Duration, 
 	sub := &subject{cmd: exec.Command(args[0], args[1:]...), data: dir, http: "http://" + web.String(), sip: phone}
 	var out bytes.Buffer
 	sub.cmd.Stdout, sub.cmd.Stderr = &out, &out
-	sub.cmd.Env = append(os.Environ(), "PARLEY_ACCESS_KEY="+suiteKey, "PARLEY_LOG_LEVEL=warn")
+	sub.cmd.Env = append(os.Environ(), "PARLEY_ACCESS_KEY="+suiteKey)
+	if !s.Logs {
+		sub.cmd.Env = append(sub.cmd.Env, "PARLEY_LOG_LEVEL=warn")
+	}
 	begin := time.Now()
 	if err := sub.cmd.Start(); err != nil {
 		return nil, 0, err
