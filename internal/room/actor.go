@@ -1,6 +1,7 @@
 package room
 
 import (
+	"encoding/json"
 	"sync/atomic"
 	"time"
 
@@ -8,6 +9,8 @@ import (
 	"parley/internal/conference/health"
 	"parley/internal/loop"
 	"parley/internal/recording/deck"
+	"parley/internal/room/wish"
+	"parley/internal/store/cause"
 )
 
 // room is one live conference. Everything but mail and done belongs to the goroutine of run.
@@ -32,7 +35,8 @@ type room struct {
 	ringing  atomic.Bool // somebody's coming or going is heard
 	reel     *deck.Reel  // nil while nothing is recorded
 	health   health.Checks
-	pending  []*request // to be written as soon as the store can
+	pending  []*request                                   // to be written as soon as the store can
+	leaving  map[conference.ParticipantID]json.RawMessage // causes of what is not written as leaved yet
 	schedule schedule
 	patience time.Duration // longest wait for one append
 	ended    bool
@@ -53,7 +57,8 @@ const (
 func newRoom(h *Host, id conference.ID) *room {
 	return &room{
 		host: h, id: id, mail: make(chan *request), done: make(chan struct{}),
-		state: conference.State{Limits: h.o.Limits}, seats: map[conference.ParticipantID]*Seat{}, patience: h.o.WriteTimeout,
+		state: conference.State{Limits: h.o.Limits}, seats: map[conference.ParticipantID]*Seat{},
+		leaving: map[conference.ParticipantID]json.RawMessage{}, patience: h.o.WriteTimeout,
 	}
 }
 
@@ -111,7 +116,7 @@ func (r *room) serve(q *request) {
 // together returns how many of the first requests may share an append.
 func together(group []*request) int {
 	for i, q := range group {
-		if alone(q.command) {
+		if wish.Alone(q.command) {
 			return max(i, 1)
 		}
 	}
@@ -188,7 +193,7 @@ func (r *room) chores(now time.Time) []*request {
 		seat := r.seats[p.ID]
 		switch {
 		case p.Status == conference.Leaving:
-			add(conference.Left{At: now, ID: p.ID})
+			out = append(out, &request{command: conference.Left{At: now, ID: p.ID}, cause: r.leaving[p.ID]})
 		case seat == nil:
 			continue // nobody holds it: the health check ends it
 		default:
@@ -226,8 +231,8 @@ func (r *room) check(now time.Time) {
 	}
 	var group []*request
 	for _, c := range r.health.Round(&r.state, now, evidence) {
-		r.host.o.Log.Info("participant lost", "conference", r.id, "participant", named(c))
-		group = append(group, &request{command: c})
+		r.host.o.Log.Info("participant lost", "conference", r.id, "participant", wish.Named(c))
+		group = append(group, &request{command: c, cause: cause.ByHealth})
 	}
 	if len(group) > 0 {
 		_, _ = r.commit(group) // what fails is found again by the next check

@@ -10,6 +10,7 @@ import (
 	"parley/internal/loop"
 	"parley/internal/prompt"
 	"parley/internal/room/announce"
+	"parley/internal/store/cause"
 	"parley/internal/wire"
 )
 
@@ -31,6 +32,7 @@ func (h *Host) Announce(ctx context.Context, id conference.ID, a announcement.An
 	if a.ID == "" {
 		a.ID = newID()
 	}
+	a.Cause = cause.In(ctx)
 	a.ConferenceID, a.Status, a.Created = known, announcement.Queued, time.Now().UTC().Truncate(time.Microsecond)
 	err = h.step(ctx, conference.ID(known), func(r *room) error {
 		if o.CustomerID != "" && o.CustomerID != r.state.Conference.CustomerID {

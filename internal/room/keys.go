@@ -8,6 +8,7 @@ import (
 	"parley/internal/conference/announcement"
 	"parley/internal/conference/keypad"
 	"parley/internal/conference/tape"
+	"parley/internal/store/cause"
 )
 
 // pressed takes a key of a participant that is written: what belongs to the conference's keypad is done, the rest is for the seat's holder.
@@ -70,7 +71,8 @@ func (r *room) obey(seat *Seat, run []keypad.Action, pass string) {
 			continue
 		}
 		if c := keypad.Command(a, &r.state, *p, time.Now()); c != nil {
-			r.pending = append(r.pending, &request{command: c})
+			by := cause.Cause{Kind: cause.Keypad, CallID: p.CallID, Participant: string(p.ID), Digits: seat.pad.Keys()}
+			r.pending = append(r.pending, &request{command: c, cause: by.JSON()})
 			r.confirm(seat)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 
 	"github.com/google/uuid"
@@ -24,6 +25,7 @@ type request struct {
 	step    func(*room) error // what else is to be done in the room's goroutine
 	must    bool              // goes on until it is written, whoever still waits
 	passing bool              // no reason to keep an empty room live
+	cause   json.RawMessage   // of its events; nil: as wish.Cause says
 	reply   chan answer       // capacity one; nil when nobody waits
 }
 
@@ -56,40 +58,6 @@ func (q *request) wait(ctx context.Context) (answer, error) {
 	case <-ctx.Done():
 		return answer{}, late(ctx)
 	}
-}
-
-// named returns the participant that a command names, "" for none.
-func named(c conference.Command) conference.ParticipantID {
-	switch c := c.(type) {
-	case conference.Join:
-		return c.ID
-	case conference.Connected:
-		return c.ID
-	case conference.Leave:
-		return c.ID
-	case conference.Kick:
-		return c.ID
-	case conference.Left:
-		return c.ID
-	case conference.Set:
-		return c.ID
-	case conference.Speech:
-		return c.ID
-	case conference.Digit:
-		return c.ID
-	}
-	return ""
-}
-
-// alone reports whether a command may take a name that is in use: its failure must not be that of others.
-func alone(c conference.Command) bool {
-	switch c := c.(type) {
-	case conference.Update:
-		return c.Patch.DialIn != nil
-	case conference.SetDirectHash:
-		return true
-	}
-	return false
 }
 
 func unknownConference() error {

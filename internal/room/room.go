@@ -19,7 +19,9 @@ import (
 	"parley/internal/room/gate"
 	"parley/internal/room/ledger"
 	"parley/internal/room/sound"
+	"parley/internal/room/wish"
 	"parley/internal/store"
+	"parley/internal/store/cause"
 	"parley/internal/wire"
 )
 
@@ -179,7 +181,7 @@ func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o
 		return h.deleteRecording(ctx, id, c, o)
 	}
 	view, err := h.do(ctx, id, newRequest(c, o))
-	who := named(c)
+	who := wish.Named(c)
 	if who == "" || (err == nil && view.Participant != nil) {
 		return view, err
 	}
@@ -191,7 +193,7 @@ func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o
 
 // former answers a command about a participant that the room does not know any more, from its record. undone is the room's own answer.
 func (h *Host) former(ctx context.Context, id conference.ID, c conference.Command, view View, undone error) (View, error) {
-	p, found, err := ledger.Participant(ctx, h.o.Store, named(c))
+	p, found, err := ledger.Participant(ctx, h.o.Store, wish.Named(c))
 	switch {
 	case err != nil:
 		return View{}, err
@@ -212,6 +214,9 @@ func (h *Host) former(ctx context.Context, id conference.ID, c conference.Comman
 
 // do brings a request to the conference's room, which is made live for it, and returns its answer.
 func (h *Host) do(ctx context.Context, id conference.ID, req *request) (View, error) {
+	if req.cause == nil {
+		req.cause = cause.In(ctx)
+	}
 	for moved := 0; moved < 3; {
 		r, err := h.room(id)
 		if err != nil {

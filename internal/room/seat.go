@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Seat struct {
 
 	done    chan struct{}
 	cause   conference.LeaveReason // written before done is closed
+	by      json.RawMessage        // what brought that about, as the log keeps it, or nil; likewise
 	next    *Seat                  // in which a moved call goes on; likewise
 	refusal error                  // what the rules said against who had the cause refused; likewise
 
@@ -146,6 +148,9 @@ func (s *Seat) Done() <-chan struct{} { return s.done }
 
 // Cause says why, once Done is closed.
 func (s *Seat) Cause() conference.LeaveReason { return s.cause }
+
+// By says what brought the end about, as the log keeps it (package store/cause), once Done is closed; nil when that is not known.
+func (s *Seat) By() json.RawMessage { return s.by }
 
 // Refusal returns what the rules said when Cause is refused, such as CONFERENCE_LOCKED or CONFERENCE_FULL, once Done is closed; nil when it was not they
 // who refused.

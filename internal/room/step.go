@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -9,6 +10,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/recording/capture"
 	"parley/internal/room/ledger"
+	"parley/internal/room/wish"
 	"parley/internal/store"
 )
 
@@ -17,6 +19,7 @@ type batch struct {
 	next     conference.State
 	place    place
 	events   []conference.Event
+	causes   []json.RawMessage // of the events
 	outcomes []outcome
 	arriving map[conference.ParticipantID]*Seat
 	captures map[string]*capture.Capture // of recordings that start
@@ -40,6 +43,9 @@ func (r *room) commit(group []*request) (wrote bool, err error) {
 	}
 	change, err := ledger.Change(r.place.version, &r.state, &b.next, b.events)
 	if err == nil {
+		for i := range change.Events {
+			change.Events[i].Cause = b.causes[i]
+		}
 		err = r.append(change)
 	}
 	if err != nil {
@@ -109,11 +115,15 @@ func (b *batch) allows(q *request) error {
 }
 
 func (b *batch) take(q *request, events []conference.Event, refused error) {
-	who := named(q.command)
+	who := wish.Named(q.command)
 	o := outcome{request: q, err: refused}
+	by := q.cause
+	if by == nil {
+		by = wish.Cause(q.command)
+	}
 	for _, e := range events {
 		b.next.Apply(e)
-		b.events = append(b.events, e)
+		b.events, b.causes = append(b.events, e), append(b.causes, by)
 		b.place.version++
 		if e.Conference != nil {
 			b.place.changed = b.place.version
@@ -185,13 +195,19 @@ func (r *room) reply(b *batch, written []store.Event) {
 func (r *room) react(b *batch) {
 	var in []*Seat
 	var out []departure
-	for _, e := range b.events {
+	for i, e := range b.events {
 		r.recorded(b, e)
 		p := e.Participant
 		if p == nil {
 			continue
 		}
 		seat := r.seats[p.ID]
+		switch p.Status {
+		case conference.Leaving:
+			r.leaving[p.ID] = b.causes[i]
+		case conference.Leaved:
+			delete(r.leaving, p.ID)
+		}
 		switch {
 		case seat == nil && p.Status == conference.Joining && b.arriving[p.ID] != nil:
 			seat = b.arriving[p.ID]
@@ -200,6 +216,7 @@ func (r *room) react(b *batch) {
 			in = append(in, seat)
 		case seat != nil && (p.Status == conference.Leaving || p.Status == conference.Leaved):
 			delete(r.seats, p.ID)
+			seat.by = b.causes[i]
 			out = append(out, departure{seat, p.LeaveReason})
 		case seat != nil && seat.hall != nil && seat.hall != r.hallOf(p):
 			in = append(in, seat)

@@ -23,11 +23,11 @@ func (h *Host) Write(ctx context.Context, id conference.ID, decide func(s *confe
 		return unknownConference()
 	}
 	return h.step(ctx, conference.ID(known), func(r *room) error {
-		return r.write(decide, wrote)
+		return r.write(ctx, decide, wrote)
 	})
 }
 
-func (r *room) write(decide func(*conference.State, int64) (*store.Change, error), wrote func()) error {
+func (r *room) write(ctx context.Context, decide func(*conference.State, int64) (*store.Change, error), wrote func()) error {
 	if r.ended {
 		return errMoved
 	}
@@ -36,6 +36,7 @@ func (r *room) write(decide func(*conference.State, int64) (*store.Change, error
 		return err
 	}
 	c.Key, c.Version = ledger.Key(r.id), r.place.version
+	c.Attribute(ctx)
 	err = r.append(c)
 	switch {
 	case errors.Is(err, store.ErrFenced):

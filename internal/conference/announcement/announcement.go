@@ -65,6 +65,7 @@ type Announcement struct {
 	Status Status
 	Reason string
 	Times
+	Cause json.RawMessage `json:"-"` // who asked for it, as the log keeps it; nil: nobody knows any more
 }
 
 // Voice is what a talk says, and how.

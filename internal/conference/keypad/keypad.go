@@ -76,7 +76,11 @@ const (
 type Pad struct {
 	waiting string
 	due     time.Time
+	ran     string
 }
+
+// Keys returns the sequence that the last action stood for.
+func (p *Pad) Keys() string { return p.ran }
 
 // Due returns when Lapse has something to do; zero means never.
 func (p *Pad) Due() time.Time { return p.due }
@@ -91,6 +95,7 @@ func (p *Pad) Press(m string, role conference.Role, key byte, at time.Time) (run
 			return run, pass
 		}
 		if done != "" {
+			p.ran = p.waiting
 			p.clear()
 			return append(run, done), pass
 		}
@@ -118,6 +123,7 @@ func (p *Pad) give(m string, role conference.Role, n int) (run []Action, pass st
 	keys := p.waiting[:n]
 	p.waiting = p.waiting[n:]
 	if done, _ := match(m, role, keys); done != "" {
+		p.ran = keys
 		return []Action{done}, ""
 	}
 	return nil, keys
