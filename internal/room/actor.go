@@ -24,22 +24,27 @@ type room struct {
 	done chan struct{} // closed when the goroutine has ended
 	err  error         // why the room could not be loaded; written before done is closed
 
-	state    conference.State
-	place    place
-	seats    map[conference.ParticipantID]*Seat
-	mixer    Mixer            // nil while nobody is in the conference, it is not recorded and has no guests
-	facts    <-chan loop.Fact // of mixer
-	stage    hall
-	lobby    hall
-	played   string      // wait_music that is heard
-	ringing  atomic.Bool // somebody's coming or going is heard
-	reel     *deck.Reel  // nil while nothing is recorded
-	health   health.Checks
-	pending  []*request                                   // to be written as soon as the store can
-	leaving  map[conference.ParticipantID]json.RawMessage // causes of what is not written as leaved yet
+	state   conference.State
+	place   place
+	seats   map[conference.ParticipantID]*Seat
+	mixer   Mixer            // nil while nobody is in the conference, it is not recorded and has no guests
+	facts   <-chan loop.Fact // of mixer
+	stage   hall
+	lobby   hall
+	played  string      // wait_music that is heard
+	ringing atomic.Bool // somebody's coming or going is heard
+	reel    *deck.Reel  // nil while nothing is recorded
+	health  health.Checks
+	backlog
 	schedule schedule
 	patience time.Duration // longest wait for one append
 	ended    bool
+}
+
+// backlog is what has to be written and is not yet.
+type backlog struct {
+	pending []*request                                   // as soon as the store can
+	leaving map[conference.ParticipantID]json.RawMessage // what brought about that somebody leaves who has not leaved yet
 }
 
 // place is where the room stands in the log.
@@ -58,7 +63,7 @@ func newRoom(h *Host, id conference.ID) *room {
 	return &room{
 		host: h, id: id, mail: make(chan *request), done: make(chan struct{}),
 		state: conference.State{Limits: h.o.Limits}, seats: map[conference.ParticipantID]*Seat{},
-		leaving: map[conference.ParticipantID]json.RawMessage{}, patience: h.o.WriteTimeout,
+		backlog: backlog{leaving: map[conference.ParticipantID]json.RawMessage{}}, patience: h.o.WriteTimeout,
 	}
 }
 

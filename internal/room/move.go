@@ -50,7 +50,7 @@ func (h *Host) Move(ctx context.Context, from conference.ID, who conference.Part
 		return View{}, err
 	}
 	next.mediaFree.Store(seat.mediaFree.Load())
-	if err := h.handOver(ctx, seat, next); err != nil {
+	if err := h.handOver(ctx, seat, next, o.Transfer); err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.o.WriteTimeout)
 		defer cancel()
 		if e := next.Leave(undo, conference.LeftRefused); e != nil {
@@ -85,8 +85,12 @@ func (r *room) movable(who conference.ParticipantID, o DoOptions) (*Seat, confer
 }
 
 // handOver ends a seat in favour of another and waits until its holder has taken that.
-func (h *Host) handOver(ctx context.Context, seat, next *Seat) error {
-	q := newRequest(conference.Leave{At: time.Now(), ID: seat.id, Reason: conference.LeftMoved}, DoOptions{})
+func (h *Host) handOver(ctx context.Context, seat, next *Seat, transfer bool) error {
+	reason := conference.LeftMoved
+	if transfer {
+		reason = conference.LeftTransferred
+	}
+	q := newRequest(conference.Leave{At: time.Now(), ID: seat.id, Reason: reason}, DoOptions{})
 	err := h.step(ctx, seat.conference, func(r *room) error {
 		if r.seats[seat.id] != seat || seat.next != nil {
 			return fault.New(fault.Conflict, "CONFERENCECALL_LEAVED", "conferencecall %s has left meanwhile", seat.id)

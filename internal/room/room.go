@@ -158,6 +158,7 @@ func stopping() error {
 type DoOptions struct {
 	CustomerID string // "" for the server itself
 	IfVersion  int64  // 0: any
+	Transfer   bool   // of Move: it leaves with reason transferred, and a connect conference goes on with who stays
 }
 
 // Do runs a command on a conference and returns after its events are committed. ifVersion, when positive, must be the

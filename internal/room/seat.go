@@ -24,11 +24,9 @@ type Seat struct {
 	mediaFree  atomic.Bool
 	keys       chan byte
 
-	done    chan struct{}
-	cause   conference.LeaveReason // written before done is closed
-	by      json.RawMessage        // what brought that about, as the log keeps it, or nil; likewise
-	next    *Seat                  // in which a moved call goes on; likewise
-	refusal error                  // what the rules said against who had the cause refused; likewise
+	done chan struct{}
+	fate       // written before done is closed
+	next *Seat // in which a moved call goes on; likewise
 
 	claim claim // of one in which a moved call goes on
 
@@ -43,6 +41,13 @@ type Seat struct {
 	speaking  bool
 	digits    []byte
 	pad       keypad.Pad
+}
+
+// fate is how a seat ended.
+type fate struct {
+	cause   conference.LeaveReason
+	by      json.RawMessage // what brought that about, as the log keeps it, or nil
+	refusal error           // what the rules said against who had the cause refused
 }
 
 // claim is made by the holder of another seat that has gone on in this one.
