@@ -206,6 +206,8 @@ func command(t *testing.T, words []string) Command {
 		return Seat{At: at, ConferenceID: take("conference", conferenceID), ConferencecallID: take("conferencecall", conferencecallID)}
 	case "stand":
 		return Seat{At: at}
+	case "replace":
+		return Replace{At: at, SIPCallID: "other@phone", Party: Address{Type: "sip", Target: "carol@example.com", TargetName: "Carol"}}
 	case "delete":
 		return Delete{At: at}
 	case "recover":

@@ -68,6 +68,13 @@ type (
 		At     time.Time
 		CallID string
 	}
+	// Replace says that another phone has taken the place of the one that the call was with: its dialog, and who it is. What cannot be stored as
+	// it is gets cleaned. It is refused once the call has ended.
+	Replace struct {
+		At        time.Time
+		SIPCallID string
+		Party     Address
+	}
 	// Delete hides an ended call from lists. Repeated, it changes nothing.
 	Delete struct{ At time.Time }
 	// Recover ends a call that a dead process left behind: by us, with reason failed and detail "lost". Repeated, it changes nothing.
@@ -85,5 +92,6 @@ func (Mute) command()     {}
 func (Act) command()      {}
 func (Tape) command()     {}
 func (Chain) command()    {}
+func (Replace) command()  {}
 func (Delete) command()   {}
 func (Recover) command()  {}

@@ -94,6 +94,8 @@ func (d *decision) run(cmd Command) error {
 		return d.on(cmd.At).tape(cmd)
 	case Chain:
 		return d.on(cmd.At).chain(cmd)
+	case Replace:
+		return d.on(cmd.At).replace(cmd)
 	case Delete:
 		return d.on(cmd.At).delete()
 	case Recover:

@@ -123,6 +123,26 @@ func (d *decision) seat(s Seat) error {
 	return nil
 }
 
+// replace makes the call one with another party: the source of one that came in, the destination of one that went out.
+func (d *decision) replace(r Replace) error {
+	if d.next.Status == Ended {
+		return d.over()
+	}
+	r.Party.clean()
+	if err := r.Party.check(); err != nil {
+		return invalid("party", err)
+	}
+	d.change(CallUpdated, func(c *Call) {
+		c.SIPCallID = cleanText(r.SIPCallID)
+		if c.Direction == Inbound {
+			c.Source = r.Party
+		} else {
+			c.Destination = r.Party
+		}
+	})
+	return nil
+}
+
 func (d *decision) delete() error {
 	if d.next.Status != Ended {
 		return fault.New(fault.Conflict, "CALL_NOT_HANGUP", "call %s is %s; hang it up before deleting it", d.next.ID, d.next.Status)

@@ -29,7 +29,7 @@ type Type string
 // The types of a conference.
 const (
 	Standard Type = "conference" // lives with any number of participants until it is ended
-	Connect  Type = "connect"    // exactly two; ends when one leaves
+	Connect  Type = "connect"    // exactly two; ends when one leaves, unless for somebody else
 )
 
 // EndReason says why a conference ended.

@@ -24,7 +24,7 @@ func (d *decision) leave(c Leave) error {
 	}
 	d.leaving(i, c.Reason)
 	d.leaved(i)
-	d.after(p)
+	d.after(p, c.Reason)
 	return nil
 }
 
@@ -62,7 +62,7 @@ func (d *decision) left(c Left) error {
 func (d *decision) eject(i int, reason LeaveReason) {
 	p := d.next.Participants[i]
 	d.leaving(i, reason)
-	d.after(p)
+	d.after(p, reason)
 }
 
 // leaving is the step joining or joined to leaving.
@@ -92,12 +92,13 @@ func (d *decision) hush(i int) {
 }
 
 // after ends the conference when p was the one it could not do without. Somebody who never joined is never missed.
-func (d *decision) after(p Participant) {
+func (d *decision) after(p Participant, reason LeaveReason) {
 	now := &d.next.Conference
 	if now.Status != Progressing || p.Status != Joined {
 		return
 	}
 	switch {
+	case now.Type == Connect && reason == LeftTransferred: // another one is on its way
 	case now.Type == Connect:
 		d.conclude(EndPeerLeft, false)
 	case now.EndOnModeratorLeave && p.Role == Moderator && !d.moderated():

@@ -39,8 +39,9 @@ const (
 	LeftRefused       LeaveReason = "refused"       // the join did not come about (pre-flow, rule, media)
 	LeftLost          LeaveReason = "lost"          // the server or node died under it
 	LeftModeratorGone LeaveReason = "moderator_left"
-	LeftDenied        LeaveReason = "denied" // a moderator did not let it in
-	LeftMoved         LeaveReason = "moved"  // it goes on in another conference
+	LeftDenied        LeaveReason = "denied"      // a moderator did not let it in
+	LeftMoved         LeaveReason = "moved"       // it goes on in another conference
+	LeftTransferred   LeaveReason = "transferred" // it made room for somebody who takes its place: a connect goes on with who stays
 )
 
 // Waiting says what somebody who is joining waits for; "" is for nothing.

@@ -33,7 +33,7 @@ func checkLeaveReason(v *setting.Verdict, r *LeaveReason, fallback LeaveReason) 
 		*r = fallback
 	}
 	setting.Choose(v, "leave_reason", r, LeftHangup, LeftKicked, LeftTerminated, LeftTimeout, LeftPeer, LeftMediaTimeout,
-		LeftCallEnded, LeftMaxDuration, LeftRefused, LeftLost, LeftModeratorGone, LeftDenied, LeftMoved)
+		LeftCallEnded, LeftMaxDuration, LeftRefused, LeftLost, LeftModeratorGone, LeftDenied, LeftMoved, LeftTransferred)
 }
 
 func checkDirectHash(hash string) error {

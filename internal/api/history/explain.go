@@ -195,7 +195,7 @@ func leaveWords(reason string) string {
 		"timeout": "the conference reached its timeout", "peer_left": "the other one of the two left", "media_timeout": "no media came from it for too long",
 		"call_ended": "its call had ended", "max_duration": "it was in the room for the longest time allowed", "refused": "the join did not come about",
 		"lost": "the server stopped or crashed under it", "moderator_left": "the last moderator left and the conference ends with them",
-		"denied": "a moderator did not let it in", "moved": "it goes on in another conference",
+		"denied": "a moderator did not let it in", "moved": "it goes on in another conference", "transferred": "it was transferred: somebody takes its place, or it goes on elsewhere",
 	}
 	if text, ok := words[reason]; ok {
 		return text
@@ -214,7 +214,7 @@ func (h *History) causes(ctx context.Context, e *store.Event, now *seat, c *chan
 	switch now.LeaveReason {
 	case "terminated", "timeout", "peer_left", "moderator_left":
 		return h.conferenceEnd(ctx, e, now)
-	case "moved":
+	case "moved", "transferred":
 		return h.movedTo(ctx, e, now)
 	case "hangup", "call_ended", "media_timeout", "max_duration", "refused", "lost":
 		return h.callEnd(ctx, e, now.ReferenceID)
