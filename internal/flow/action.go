@@ -42,7 +42,7 @@ func (a Action) MarshalJSON() ([]byte, error) {
 	if len(option) == 0 {
 		option = noOption
 	}
-	if !plain(a.ID) || !plain(a.NextID) || !plain(string(a.Type)) || bytes.ContainsAny(option, "<>&\u2028\u2029") {
+	if !Plain(a.ID) || !Plain(a.NextID) || !Plain(string(a.Type)) || bytes.ContainsAny(option, "<>&\u2028\u2029") {
 		return json.Marshal(shape{wire.UUID(a.ID), wire.UUID(a.NextID), a.Type, option, wire.Time(a.Executed)})
 	}
 	executed, err := wire.Time(a.Executed).MarshalJSON()
@@ -58,8 +58,8 @@ func (a Action) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// plain reports whether JSON has the text as it is.
-func plain(s string) bool {
+// Plain reports whether JSON has the text as it is, between quotes.
+func Plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			return false

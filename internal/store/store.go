@@ -96,6 +96,9 @@ type Change struct {
 	// Answer, when not nil, is kept under its idempotency key in the same transaction, whether the key was claimed before or not. A key
 	// with another request's claim, or with a finished answer, fails the change with a fault.Conflict, reason IDEMPOTENCY_KEY_REUSED.
 	Answer *Answer
+	// Made says that all texts here were made by an encoder from values, by parts that were looked through if strangers brought them. What is not
+	// Made is read once more, and refused when it is not JSON.
+	Made bool
 }
 
 // Answer is the stored answer to a request with an Idempotency-Key.

@@ -48,10 +48,10 @@ type Origin struct {
 	WebhookMethod         string // POST, GET, PUT, DELETE or ""
 }
 
-// Progress is how far a run is.
+// Progress is how far a run is. Records that follow each other share what has not changed.
 type Progress struct {
 	Current   flow.Action
-	Executed  []Executed
+	Executed  []*Executed // none is nil
 	Variables map[string]string
 }
 
@@ -67,9 +67,13 @@ func ProgressOf(r *run.Run) Progress { return Progress{}.Now(r) }
 
 // Now returns how far the run of p is now. It shares with p what has not changed.
 func (p Progress) Now(r *run.Run) Progress {
-	now := Progress{Current: r.Current(), Executed: make([]Executed, 0, len(r.Executed)), Variables: p.Variables}
-	for _, v := range r.Executed {
-		now.Executed = append(now.Executed, Executed{v.Action, v.Outcome, v.Reason})
+	now := Progress{Current: r.Current(), Executed: make([]*Executed, len(r.Executed)), Variables: p.Variables}
+	known := copy(now.Executed, p.Executed)
+	for i := range r.Executed {
+		v := &r.Executed[i]
+		if i >= known || now.Executed[i].Outcome != v.Outcome || now.Executed[i].Reason != v.Reason { // only the newest ones change
+			now.Executed[i] = &Executed{v.Action, v.Outcome, v.Reason}
+		}
 	}
 	if now.Variables == nil || !maps.Equal(now.Variables, r.Vars) {
 		now.Variables = make(map[string]string, len(r.Vars))

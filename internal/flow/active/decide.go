@@ -3,6 +3,7 @@ package active
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"parley/internal/fault"
@@ -149,8 +150,8 @@ func (p *Progress) close(reason string) {
 	if n == 0 || p.Executed[n-1].Outcome != run.Running {
 		return
 	}
-	p.Executed = append([]Executed(nil), p.Executed...) // others may show the old one
-	p.Executed[n-1].Outcome, p.Executed[n-1].Reason = run.Failed, reason
+	p.Executed = slices.Clone(p.Executed) // others may show the old one
+	p.Executed[n-1] = &Executed{p.Executed[n-1].Action, run.Failed, reason}
 }
 
 // String says what an event is, for logs.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
+	"slices"
 	"time"
 
 	"parley/internal/flow"
@@ -31,58 +33,69 @@ type Scribe struct {
 type frame struct {
 	id, customer     string
 	origin           Origin
-	status           Status
-	reason           string
 	created, deleted time.Time
 }
 
 // The places that change, in their order.
 var (
-	docPlaces  = []string{`"Current":`, `"Executed":`, `"Variables":`, `"Updated":`}
-	dataPlaces = []string{`"current_action":`, `"executed_actions":`, `"tm_update":`, `"outcomes":`, `"variables":`}
+	docPlaces  = []string{`"Status":`, `"EndReason":`, `"Current":`, `"Executed":`, `"Variables":`, `"Updated":`}
+	dataPlaces = []string{`"status":`, `"current_action":`, `"executed_actions":`, `"tm_update":`, `"end_reason":`, `"outcomes":`, `"variables":`}
 )
 
-// Write returns what json.Marshal(a) and Event.Data return: the store's form and the API's.
-func (s *Scribe) Write(a *Activeflow) (doc, data []byte, err error) {
+// Append appends what json.Marshal(a) and Event.Data return, the store's form and the API's, to the buffers. What an action brings from elsewhere is
+// looked through once, when it comes: all that is appended is JSON.
+func (s *Scribe) Append(doc, data []byte, a *Activeflow) (newDoc, newData []byte, err error) {
 	if err := s.outline(a); err != nil {
-		return nil, nil, err
+		return doc, data, err
 	}
 	kept, executed, outcomes, err := s.past(a)
 	if err != nil {
-		return nil, nil, err
+		return doc, data, err
 	}
 	current, err := s.current(a)
 	if err != nil {
-		return nil, nil, err
+		return doc, data, err
 	}
-	if s.text == nil || !maps.Equal(s.variables, a.Variables) {
-		if s.text, err = json.Marshal(a.Variables); err != nil {
-			return nil, nil, err
-		}
-		if a.Variables == nil {
-			s.text = []byte("{}")
-		}
-		s.variables = a.Variables
+	if err := s.write(a.Variables); err != nil {
+		return doc, data, err
 	}
-	updated, err := json.Marshal(a.Updated)
+	updated, err := a.Updated.MarshalJSON()
 	if err != nil {
-		return nil, nil, err
+		return doc, data, err
 	}
-	shown, err := json.Marshal(wire.Time(a.Updated))
+	shown, err := wire.Time(a.Updated).MarshalJSON()
 	if err != nil {
-		return nil, nil, err
+		return doc, data, err
 	}
-	return join(s.doc, current, kept, s.text, updated), join(s.data, current, executed, shown, outcomes, s.text), nil
+	status, reason := quoted(string(a.Status)), quoted(a.EndReason)
+	return join(doc, s.doc, status, reason, current, kept, s.text, updated), join(data, s.data, status, current, executed, shown, reason, outcomes, s.text), nil
+}
+
+// write writes the variables if they are others than before. As long as they stay as they are, records share them.
+func (s *Scribe) write(variables map[string]string) (err error) {
+	if s.text != nil && (shared(s.variables, variables) || maps.Equal(s.variables, variables)) {
+		return nil
+	}
+	if variables == nil {
+		s.text = []byte("{}")
+	} else if s.text, err = json.Marshal(variables); err != nil {
+		return err
+	}
+	s.variables = variables
+	return nil
+}
+
+func shared(a, b map[string]string) bool {
+	return a != nil && reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }
 
 // outline writes everything around the places that change.
 func (s *Scribe) outline(a *Activeflow) (err error) {
-	f := frame{a.ID, a.CustomerID, a.Origin, a.Status, a.EndReason, a.Created, a.Deleted}
+	f := frame{a.ID, a.CustomerID, a.Origin, a.Created, a.Deleted}
 	if f == s.frame {
 		return nil
 	}
-	empty := *a
-	empty.Progress, empty.Updated = Progress{}, time.Time{}
+	empty := Activeflow{ID: a.ID, CustomerID: a.CustomerID, Origin: a.Origin, Created: a.Created, Deleted: a.Deleted}
 	text, err := json.Marshal(empty)
 	if err != nil {
 		return err
@@ -108,27 +121,54 @@ func cut(text []byte, keys []string) (parts [][]byte, err error) {
 			return nil, fmt.Errorf("write activeflow: no %s", key)
 		}
 		at += len(key)
-		d := json.NewDecoder(bytes.NewReader(text[at:]))
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, fmt.Errorf("write activeflow: %s: %w", key, err)
-		}
-		parts, text = append(parts, text[:at:at]), text[at+len(value):]
+		parts, text = append(parts, text[:at:at]), text[at+span(text[at:]):]
 	}
 	return append(parts, text), nil
 }
 
-// join puts the values between the parts.
-func join(parts [][]byte, values ...[]byte) []byte {
+// span is the length of the value that the text begins with: one of an empty record, whose texts hold no brackets and no escapes.
+func span(text []byte) int {
+	depth, quotes := 0, 0
+	for i, c := range text {
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			quotes++
+		case ',':
+			if depth == 0 && quotes%2 == 0 {
+				return i
+			}
+		}
+		if depth < 0 { // the end of what the value stands in
+			return i
+		}
+	}
+	return len(text)
+}
+
+// join appends the values with the parts around them.
+func join(out []byte, parts [][]byte, values ...[]byte) []byte {
 	size := len(parts[len(values)])
 	for i, v := range values {
 		size += len(parts[i]) + len(v)
 	}
-	out := make([]byte, 0, size)
+	out = slices.Grow(out, size)
 	for i, v := range values {
 		out = append(append(out, parts[i]...), v...)
 	}
 	return append(out, parts[len(values)]...)
+}
+
+// quoted returns a text of ours, a word or a reason, as JSON.
+func quoted(text string) []byte {
+	if !flow.Plain(text) {
+		b, _ := json.Marshal(text) // a text can be written
+		return b
+	}
+	return append(append(append(make([]byte, 0, len(text)+2), '"'), text...), '"')
 }
 
 // current returns the text of the action that runs, which mostly is the newest of the executed ones.
@@ -150,14 +190,14 @@ func (s *Scribe) past(a *Activeflow) (kept, executed, outcomes []byte, err error
 		s.settled, s.kept, s.executed, s.outcomes = 0, []byte("["), []byte("["), []byte("[")
 	}
 	for s.settled < len(a.Executed)-1 && a.Executed[s.settled].Outcome != run.Running {
-		if s.kept, s.executed, s.outcomes, err = s.add(&a.Executed[s.settled], s.kept, s.executed, s.outcomes); err != nil {
+		if s.kept, s.executed, s.outcomes, err = s.add(a.Executed[s.settled], s.kept, s.executed, s.outcomes); err != nil {
 			return nil, nil, nil, err
 		}
 		s.settled++
 	}
 	kept, executed, outcomes = s.kept, s.executed, s.outcomes // what is added here is overwritten the next time
 	for i := s.settled; i < len(a.Executed); i++ {
-		if kept, executed, outcomes, err = s.add(&a.Executed[i], kept, executed, outcomes); err != nil {
+		if kept, executed, outcomes, err = s.add(a.Executed[i], kept, executed, outcomes); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -170,13 +210,12 @@ func (s *Scribe) add(e *Executed, kept, executed, outcomes []byte) (k, x, o []by
 		if s.action, err = e.Action.MarshalJSON(); err != nil {
 			return nil, nil, nil, err
 		}
+		if !json.Valid(s.action) {
+			return nil, nil, nil, fmt.Errorf("write activeflow: the option of action %s is not JSON", e.Action.ID)
+		}
 		s.last = *e
 	}
-	outcome := []byte(`"` + e.Outcome + `"`)
-	reason, err := json.Marshal(e.Reason)
-	if err != nil {
-		return nil, nil, nil, err
-	}
+	outcome, reason := quoted(string(e.Outcome)), quoted(e.Reason)
 	if len(kept) > 1 {
 		kept, executed, outcomes = append(kept, ','), append(executed, ','), append(outcomes, ',')
 	}

@@ -29,7 +29,7 @@ func TestScribe(t *testing.T) {
 	var s active.Scribe
 	compare := func() {
 		t.Helper()
-		doc, data, err := s.Write(&a)
+		doc, data, err := s.Append([]byte("~"), []byte("~"), &a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestScribe(t *testing.T) {
 		if a.Executed == nil {
 			want = []byte(strings.Replace(string(want), `"Executed":null`, `"Executed":[]`, 1))
 		}
-		if string(doc) != string(want) || string(data) != string(shown) {
+		if string(doc) != "~"+string(want) || string(data) != "~"+string(shown) {
 			t.Errorf("doc\n%s, want\n%s\ndata\n%s, want\n%s", doc, want, data, shown)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"parley/internal/line/script"
 	"parley/internal/store"
 	"parley/internal/store/memory"
+	"parley/internal/store/sqlite"
 )
 
 // alone is a plan on no call.
@@ -431,11 +432,20 @@ func (forgetful) Append(_ context.Context, c *store.Change) error {
 	return nil
 }
 
-// BenchmarkStep is the CPU time of one step that does nothing, in runs of so many steps: with its record in memory, and without the store's part.
+// BenchmarkStep is the CPU time of one step that does nothing, in runs of so many steps, begin and end of the run in it: with its record in memory, in a
+// database, and without the store's part.
 func BenchmarkStep(b *testing.B) {
 	for _, steps := range []int{5, 20, 100} {
 		benchmarkStep(b, fmt.Sprintf("steps=%d/store=memory", steps), steps, memory.New())
 		benchmarkStep(b, fmt.Sprintf("steps=%d/store=none", steps), steps, forgetful{})
+		db, err := sqlite.Open(b.Context(), b.TempDir())
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchmarkStep(b, fmt.Sprintf("steps=%d/store=sqlite", steps), steps, db)
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

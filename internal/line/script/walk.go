@@ -92,8 +92,9 @@ func (w *walk) perform(ctx context.Context, s *Stage) run.End {
 			step = now
 			continue
 		}
-		w.note(ctx)
-		step = w.attend(ctx, step)
+		by := record.By(ctx, w.id(), w.run.Current().ID)
+		w.note(by)
+		step = w.attend(by, step)
 	}
 	cancel()
 	w.others.Wait()

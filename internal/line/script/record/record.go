@@ -102,22 +102,31 @@ func (r *Record) Again(ctx context.Context) error {
 	return r.Write(ctx, c)
 }
 
+// texts are buffers for a document and an event's data. Stores keep copies, so that the buffers can be used again.
+type texts struct{ doc, data []byte }
+
+var buffers = sync.Pool{New: func() any { return new(texts) }}
+
 func (r *Record) append(ctx context.Context, events []active.Event, answer *store.Answer) error {
 	next := events[len(events)-1].Activeflow
-	change := store.Change{Key: keyOf(next.ID), Version: r.version, Answer: answer, Records: []store.Record{{
+	change := store.Change{Key: keyOf(next.ID), Version: r.version, Answer: answer, Made: true, Records: []store.Record{{
 		Kind: store.Activeflow, ID: next.ID, CustomerID: next.CustomerID, Reference: next.ReferenceID, Status: string(next.Status),
 		Type: next.ReferenceType, Live: next.Status != active.Ended, Created: next.Created, Deleted: !next.Deleted.IsZero(),
 	}}}
+	t := buffers.Get().(*texts)
+	defer buffers.Put(t)
+	t.data = t.data[:0]
 	for _, e := range events {
-		doc, data, err := r.scribe.Write(&e.Activeflow)
-		if err != nil {
+		from := len(t.data)
+		var err error
+		if t.doc, t.data, err = r.scribe.Append(t.doc[:0], t.data, &e.Activeflow); err != nil {
 			return fmt.Errorf("write activeflow %s: %w", next.ID, err)
 		}
-		change.Records[0].Doc = doc // the last one's
 		change.Events = append(change.Events, store.Event{
-			ID: uuid.NewString(), Type: string(e.Type), At: e.At, CustomerID: next.CustomerID, Resource: next.ID, Data: data,
+			ID: uuid.NewString(), Type: string(e.Type), At: e.At, CustomerID: next.CustomerID, Resource: next.ID, Data: t.data[from:len(t.data):len(t.data)],
 		})
 	}
+	change.Records[0].Doc = t.doc // the last one's
 	if err := r.store.Append(ctx, &change); err != nil {
 		r.moved = errors.Is(err, store.ErrFenced)
 		return fmt.Errorf("write activeflow %s: %w", next.ID, err)
