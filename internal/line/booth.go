@@ -11,6 +11,7 @@ import (
 	"parley/internal/loop"
 	"parley/internal/prompt"
 	"parley/internal/room"
+	"parley/internal/store/cause"
 )
 
 // booth is one with the call in it.
@@ -69,7 +70,7 @@ func (l *Line) checked() *ending {
 		return l.fate
 	}
 	if l.booth.port.Silence() > l.x.o.MediaTimeout {
-		e := l.byUs(call.Failed, conference.LeftMediaTimeout, "media_timeout")
+		e := l.byUs(call.Failed, conference.LeftMediaTimeout, "media_timeout").because(cause.ByHealth)
 		return &e
 	}
 	return l.fate

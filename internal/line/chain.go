@@ -27,7 +27,7 @@ func (x *Exchange) chain(ctx context.Context, l *Line) error {
 }
 
 // unchain ends the calls whose master has ended.
-func (x *Exchange) unchain(id call.ID) {
+func (x *Exchange) unchain(ctx context.Context, id call.ID) {
 	x.mu.Lock()
 	all := x.chained[id]
 	delete(x.chained, id)
@@ -35,6 +35,6 @@ func (x *Exchange) unchain(id call.ID) {
 	for _, l := range all {
 		e := l.byUs(call.Normal, conference.LeftCallEnded, "its master call has ended")
 		e.hangup.Reason = "" // what its state suggests
-		l.press(&e)
+		l.press(ctx, &e)
 	}
 }

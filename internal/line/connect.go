@@ -87,12 +87,12 @@ func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID
 		select {
 		case f := <-facts:
 			if f.answered {
-				hangUpAll(lines, f.line)
+				hangUpAll(ctx, lines, f.line)
 				return "", nil
 			}
 			reason, left = f.reason, left-1
 		case <-ctx.Done():
-			hangUpAll(lines, nil)
+			hangUpAll(ctx, lines, nil)
 			return "", ctx.Err()
 		}
 	}
@@ -133,10 +133,10 @@ func (l *stage) dialAll(ctx context.Context, order Order, to []call.Address, fac
 	return lines, failure
 }
 
-func hangUpAll(lines []*Line, but *Line) {
+func hangUpAll(ctx context.Context, lines []*Line, but *Line) {
 	for _, other := range lines {
 		if other != but {
-			other.press(nil)
+			other.press(ctx, nil)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"parley/internal/conference/announcement"
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
+	"parley/internal/line/leg"
 	"parley/internal/prompt"
 	"parley/internal/room"
 )
@@ -60,7 +61,7 @@ func (l *Line) control(ctx context.Context, c Control) (err error) {
 	}
 	switch c.Do {
 	case "mute", "unmute":
-		in(func() error { return l.mute(ctx, muted(l.record.Call.MuteDirection, c.Direction, c.Do == "mute")) })
+		in(func() error { return l.mute(ctx, leg.Muted(l.record.Call.MuteDirection, c.Direction, c.Do == "mute")) })
 	case "hold", "unhold":
 		in(func() error { return l.hold(ctx, c.Do == "hold") })
 	case "silence", "unsilence":
@@ -143,30 +144,6 @@ func (l *Line) talkable() error {
 	return nil
 }
 
-// muted adds a direction to those that are muted, or takes it away.
-func muted(now, direction string, on bool) string {
-	has := func(what, d string) bool { return what == d || what == "both" }
-	if direction == "" {
-		direction = "both"
-	}
-	in, out := has(now, "in"), has(now, "out")
-	if has(direction, "in") {
-		in = on
-	}
-	if has(direction, "out") {
-		out = on
-	}
-	switch {
-	case in && out:
-		return "both"
-	case in:
-		return "in"
-	case out:
-		return "out"
-	}
-	return ""
-}
-
 // hold puts the call on hold from our side: it neither speaks nor hears, but for music.
 func (l *Line) hold(ctx context.Context, on bool) error {
 	if l.overlay.hold == on {
@@ -193,7 +170,7 @@ func (l *Line) hold(ctx context.Context, on bool) error {
 
 // silence has the call hear nothing.
 func (l *Line) silence(ctx context.Context, on bool) error {
-	direction := muted(l.record.Call.MuteDirection, "out", on)
+	direction := leg.Muted(l.record.Call.MuteDirection, "out", on)
 	return l.mute(ctx, direction)
 }
 

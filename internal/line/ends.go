@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
+	"parley/internal/room"
+	"parley/internal/store/cause"
 )
 
 func closed(c <-chan struct{}) bool {
@@ -57,13 +60,14 @@ var seatReasons = map[conference.LeaveReason]call.HangupReason{
 }
 
 // bySeat is the end of a call whose only reason to be was its seat.
-func (l *Line) bySeat(cause conference.LeaveReason) ending {
-	reason, special := seatReasons[cause]
+func (l *Line) bySeat(s *room.Seat) ending {
+	why := s.Cause()
+	reason, special := seatReasons[why]
 	if !special {
 		reason = call.Normal
 	}
-	e := l.byUs(reason, cause, string(cause))
-	e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the conference has ended the call (%s)", cause)
+	e := l.byUs(reason, why, string(why)).because(s.By())
+	e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the conference has ended the call (%s)", why)
 	return e
 }
 
@@ -78,16 +82,16 @@ func (l *Line) refused(err error) ending {
 }
 
 func (l *Line) stopped() ending {
-	e := l.byUs(call.Failed, conference.LeftLost, "the server is stopping")
+	e := l.byUs(call.Failed, conference.LeftLost, "the server is stopping").because(cause.ByRecovery)
 	e.refuse = fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
 	return e
 }
 
 func (l *Line) hungUp() ending {
 	if e := l.why.Load(); e != nil {
-		return *e
+		return e.because(l.asked)
 	}
-	e := l.byUs(call.Normal, conference.LeftHangup, "hung up")
+	e := l.byUs(call.Normal, conference.LeftHangup, "hung up").because(l.asked)
 	if l.outbound != nil && !l.answered {
 		e.hangup.Reason = call.Canceled
 	}
@@ -99,9 +103,21 @@ func (l *Line) byUs(reason call.HangupReason, leave conference.LeaveReason, deta
 	return ending{hangup: call.Hangup{By: call.Local, Reason: reason, Detail: detail}, leave: leave}
 }
 
+// because has the log say who or what ended the call.
+func (e ending) because(by json.RawMessage) ending {
+	e.by = by
+	return e
+}
+
+// bySIP returns a context whose changes are what the call's phone has brought about.
+func (l *Line) bySIP(ctx context.Context) context.Context {
+	return cause.With(ctx, ledger.Phone(l.id, l.record.Call.SIPCallID, l.inbound.in.Peer.Addr()))
+}
+
 // press ends the line from any goroutine; the first one's reason counts.
-func (l *Line) press(why *ending) {
+func (l *Line) press(ctx context.Context, why *ending) {
 	l.hangOnce.Do(func() {
+		l.asked = cause.In(ctx)
 		l.why.Store(why)
 		close(l.hang)
 	})
@@ -136,7 +152,7 @@ func (l *Line) end(ctx context.Context, e ending) error {
 		l.outbound.close(l.record.Call)
 	}
 	l.x.strike(l.id)
-	l.x.unchain(l.id)
+	l.x.unchain(ctx, l.id)
 	close(l.finished)
 	l.x.o.Log.Info("call ended", "call", l.id, "by", e.hangup.By, "reason", e.hangup.Reason, "detail", e.hangup.Detail)
 	return err

@@ -13,6 +13,8 @@ import (
 	"parley/internal/flow/run"
 	"parley/internal/line/ledger"
 	"parley/internal/line/script"
+	"parley/internal/line/script/record"
+	"parley/internal/store/cause"
 )
 
 // Flows performs flows; *script.Performer is one.
@@ -79,7 +81,7 @@ func (l *Line) runFlow(ctx context.Context) ending {
 	if reason == "" {
 		reason = call.Normal
 	}
-	e := l.byUs(reason, conference.LeftHangup, end.Reason)
+	e := l.byUs(reason, conference.LeftHangup, end.Reason).because(cause.In(record.By(ctx, l.plan.show.plan.Env.ActiveflowID, "")))
 	switch reason {
 	case call.Busy:
 		e.refuse = fault.New(fault.Exhausted, "CALL_REFUSED", "the call was refused as busy")

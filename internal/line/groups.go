@@ -45,7 +45,7 @@ func (x *Exchange) dialGroup(o Order, p func() plan) groups.Dial {
 			out.ended = func(c call.Call) { g.Ended(id, c.HangupReason) }
 			var l *Line
 			if l, err = x.dial(ctx, o.CustomerID, p(), out); err == nil {
-				phones = append(phones, groups.Phone{CallID: id, Hangup: func() { l.press(nil) }})
+				phones = append(phones, groups.Phone{CallID: id, Hangup: func() { l.press(ctx, nil) }})
 			}
 		}
 		return phones, err

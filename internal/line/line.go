@@ -18,12 +18,14 @@ import (
 	"parley/internal/codec"
 	"parley/internal/fault"
 	"parley/internal/line/groups"
+	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
 	"parley/internal/line/way"
 	"parley/internal/prompt"
 	"parley/internal/room"
 	"parley/internal/sdp"
 	"parley/internal/store"
+	"parley/internal/store/cause"
 	"parley/internal/webhook/target"
 )
 
@@ -141,7 +143,7 @@ func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, erro
 	if err := x.enlist(l.id, l); err != nil {
 		return nil, err
 	}
-	if err := l.open(ctx); err != nil {
+	if err := l.open(cause.With(ctx, ledger.Phone(l.id, in.SIPCallID, in.Peer.Addr()))); err != nil {
 		l.close()
 		x.strike(l.id)
 		return nil, err

@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"parley/internal/line/visit"
 	"parley/internal/recording/calls"
 	"parley/internal/room"
+	"parley/internal/store/cause"
 )
 
 // Line is one live call. Run is called once; the other methods may be called from any goroutine.
@@ -33,6 +35,7 @@ type Line struct {
 	asks     chan func()   // what has to run in the line's goroutine; unbuffered
 	hang     chan struct{} // closed when somebody wants the call to end
 	hangOnce sync.Once
+	asked    json.RawMessage        // who closed hang, as the log keeps it, or nil; written before
 	why      atomic.Pointer[ending] // why, when it is not just hung up
 	over     chan struct{}          // closed when no more asks are taken
 	finished chan struct{}          // closed when Run is about to return
@@ -81,6 +84,7 @@ type ending struct {
 	hangup call.Hangup            // the call's record
 	leave  conference.LeaveReason // the seat
 	refuse error                  // the caller, when it has no answer yet; nil: that the call has ended
+	by     json.RawMessage        // the log; nil: the dialog
 }
 
 func (x *Exchange) newLine(id call.ID, customer string, p plan) *Line {
@@ -122,6 +126,7 @@ func (l *Line) gone() <-chan struct{} {
 // ctx ends, the call is hung up, and Run returns within StopTimeout even if the store cannot write; Recover writes the end then. Otherwise it goes
 // on trying.
 func (l *Line) Run(ctx context.Context) error {
+	ctx = l.bySIP(ctx)
 	show, stop := context.WithCancel(ctx)
 	defer stop()
 	l.life = show
@@ -137,7 +142,7 @@ func (l *Line) Run(ctx context.Context) error {
 	if !l.began {
 		l.forget(ctx)
 	}
-	return l.end(ctx, e)
+	return l.end(cause.Put(ctx, e.by), e)
 }
 
 // live keeps the call until somebody ends it.
@@ -165,7 +170,7 @@ func (l *Line) live(ctx context.Context) ending {
 		case <-l.spent():
 			return l.overspent()
 		case <-l.released():
-			return l.bySeat(l.seat().Cause())
+			return l.bySeat(l.seat())
 		case <-ctx.Done():
 			return l.stopped()
 		case e := <-shown:
@@ -177,7 +182,7 @@ func (l *Line) live(ctx context.Context) ending {
 		case <-health.C:
 			l.fate = l.checked()
 		case <-limit.C:
-			return l.byUs(call.TimedOut, conference.LeftMaxDuration, "the longest duration of a call was reached")
+			return l.byUs(call.TimedOut, conference.LeftMaxDuration, "the longest duration of a call was reached").because(cause.ByTimer)
 		case <-l.timer.C:
 			l.catchUp(ctx)
 		}
@@ -216,7 +221,7 @@ func (l *Line) perform(ctx context.Context) ending {
 		return l.refused(err)
 	}
 	l.farewell(ctx, c.ended())
-	return l.bySeat(c.ended().Cause())
+	return l.bySeat(c.ended())
 }
 
 // catchUp does what could not be done at once: the participant that counts as connected although no packet has come, and what could not be written.

@@ -12,6 +12,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/callee"
+	"parley/internal/store/cause"
 	"parley/internal/trunk"
 )
 
@@ -176,7 +177,7 @@ func (l *Line) spent() <-chan struct{} {
 
 // overspent is the end of a call that the guard wants to end.
 func (l *Line) overspent() ending {
-	return l.byUs(call.TimedOut, conference.LeftMaxDuration, l.outbound.last.Why())
+	return l.byUs(call.TimedOut, conference.LeftMaxDuration, l.outbound.last.Why()).because(cause.ByTimer)
 }
 
 // dial makes a call to one callee, which runs in a goroutine of the exchange. The call's record is written when it returns.
@@ -212,7 +213,7 @@ func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outboun
 // abort ends a call that has a record and does not come about.
 func (l *Line) abort(ctx context.Context, err error) {
 	e := l.byUs(call.Failed, conference.LeftRefused, err.Error())
-	l.press(&e)
+	l.press(ctx, &e)
 	l.outbound.hops = nil
 	_ = l.Run(ctx)
 }

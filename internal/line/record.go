@@ -17,7 +17,7 @@ func (x *Exchange) Hangup(ctx context.Context, callID string) (call.Call, error)
 	if l == nil {
 		return x.hangupOrphan(ctx, call.ID(callID))
 	}
-	l.press(nil)
+	l.press(ctx, nil)
 	select {
 	case <-l.finished:
 		return l.record.Call, nil

@@ -51,7 +51,7 @@ func (l *Line) Refer(ctx context.Context, to, replaces string) error {
 		}
 		return answerTo(f.reason)
 	case <-ctx.Done():
-		placed.press(nil)
+		placed.press(ctx, nil)
 		return ctx.Err()
 	}
 }

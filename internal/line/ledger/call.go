@@ -11,6 +11,7 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/store"
+	"parley/internal/store/cause"
 )
 
 // How long whoever writes again waits before the first time, and at most.
@@ -26,8 +27,14 @@ type Entry struct {
 
 	store   store.Store
 	version int64
-	moved   bool           // somebody else has written: read again first
-	late    []call.Command // what could not be written yet, in order
+	moved   bool   // somebody else has written: read again first
+	late    []wish // what could not be written yet, in order
+}
+
+// wish is a command with what has brought it about, as the log keeps it.
+type wish struct {
+	command call.Command
+	by      json.RawMessage
 }
 
 // New makes the Entry of a call that is not written yet, or is to be loaded.
@@ -43,8 +50,10 @@ func keyOf(id call.ID) string { return "call/" + string(id) }
 // Write decides and appends the commands, with those that could not be written before, as one change. When it fails they are kept for
 // the next write. Commands that the rules refuse are dropped: the call has moved on.
 func (r *Entry) Write(ctx context.Context, commands ...call.Command) error {
-	commands = append(r.late, commands...)
-	r.late = commands
+	by := cause.In(ctx)
+	for _, c := range commands {
+		r.late = append(r.late, wish{c, by})
+	}
 	if r.moved {
 		if err := r.Load(ctx, r.Call.ID); err != nil {
 			return err
@@ -52,8 +61,8 @@ func (r *Entry) Write(ctx context.Context, commands ...call.Command) error {
 	}
 	next := r.Call
 	var change store.Change
-	for _, c := range commands {
-		events, err := next.Decide(c)
+	for _, w := range r.late {
+		events, err := next.Decide(w.command)
 		if err != nil && next.ID == "" {
 			return err // it is not even made
 		}
@@ -63,6 +72,7 @@ func (r *Entry) Write(ctx context.Context, commands ...call.Command) error {
 			if err != nil {
 				return err
 			}
+			row.Cause = w.by
 			change.Events = append(change.Events, row)
 		}
 	}

@@ -120,7 +120,7 @@ func (p *Performer) halt(ctx context.Context, customerID, id string) error {
 	if w == nil || w.plan.CustomerID != customerID {
 		return nil
 	}
-	w.halt()
+	w.halt(ctx)
 	if !begun { // its call still rings; Perform will find it stopped
 		return w.record.Write(ctx, active.End{At: time.Now(), Reason: run.Stopped})
 	}

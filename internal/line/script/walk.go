@@ -15,6 +15,7 @@ import (
 	"parley/internal/flow/run"
 	"parley/internal/line/script/record"
 	"parley/internal/store"
+	origin "parley/internal/store/cause"
 )
 
 // The reasons, in the words of conferences, for which a place is given up.
@@ -35,7 +36,8 @@ type walk struct {
 
 	stop     chan struct{} // closed when somebody wants the run to end
 	stopOnce sync.Once
-	finished chan struct{} // closed when everything is written
+	asked    json.RawMessage // who does, as the log keeps it; written before stop is closed
+	finished chan struct{}   // closed when everything is written
 
 	gone    chan struct{}          // has a value when a seat may be over; capacity 1
 	verdict chan call.HangupReason // of an amd that nobody waits for; capacity 1
@@ -65,7 +67,9 @@ func newWalk(p *Performer, plan Plan, r *run.Run) *walk {
 
 func (w *walk) id() string { return w.plan.Env.ActiveflowID }
 
-func (w *walk) halt() { w.stopOnce.Do(func() { close(w.stop) }) }
+func (w *walk) halt(ctx context.Context) {
+	w.stopOnce.Do(func() { w.asked = origin.In(ctx); close(w.stop) })
+}
 
 // perform walks to the end.
 func (w *walk) perform(ctx context.Context, s *Stage) run.End {
@@ -110,7 +114,7 @@ func (w *walk) note(ctx context.Context) {
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case fault.ReasonOf(err) == "ACTIVEFLOW_ALREADY_STOPPED":
-		w.halt()
+		w.halt(ctx)
 	default:
 		w.p.o.Log.Warn("cannot write how far a flow is; it is written with its next step", "activeflow", w.id(), "error", err)
 	}
@@ -320,10 +324,12 @@ func (w *walk) finish(ctx context.Context, end run.End) run.End {
 	reason := byRefusal
 	select {
 	case <-w.stop:
-		reason = byHangup
+		reason, ctx = byHangup, origin.Put(ctx, w.asked)
 	default:
 		if ctx.Err() != nil {
-			reason = byHangup
+			reason = byHangup // and who ended the call has ended the run
+		} else {
+			ctx = record.By(ctx, w.id(), "")
 		}
 	}
 	w.release(ctx, reason)
