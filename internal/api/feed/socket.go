@@ -18,6 +18,7 @@ import (
 
 	"parley/internal/api/rest"
 	"parley/internal/fault"
+	"parley/internal/store/cause"
 )
 
 const (
@@ -51,7 +52,7 @@ func (f *Feed) socket(r *rest.Request) (rest.Reply, error) {
 	}
 	return rest.Reply{Stream: func(w http.ResponseWriter) error {
 		defer leave()
-		s := &socket{f: f, customer: r.CustomerID, key: r.KeyID, want: topics{}, changed: make(chan struct{}, 1)}
+		s := &socket{f: f, customer: r.CustomerID, key: r.KeyID, by: r.Cause(), want: topics{}, changed: make(chan struct{}, 1)}
 		if s.accept(w, r.Request) == nil { // else it has been answered
 			defer func() { _ = s.c.CloseNow() }()
 			s.run(ctx, leave)
@@ -67,6 +68,7 @@ type socket struct {
 	c             *websocket.Conn
 	pipe          *pipe
 	customer, key string
+	by            cause.Cause   // of what it writes
 	heard         atomic.Int64  // when the client last gave a sign of life, Unix ns
 	changed       chan struct{} // orders have come
 
@@ -113,7 +115,7 @@ func (s *socket) hear() { s.heard.Store(time.Now().UnixNano()) }
 
 // run serves the socket until either side ends it.
 func (s *socket) run(ctx context.Context, leave func()) {
-	reading, stop := context.WithCancel(context.Background()) // the library cuts the connection with it
+	reading, stop := context.WithCancel(cause.With(context.Background(), s.by)) // the library cuts the connection with it
 	defer stop()
 	read := make(chan struct{})
 	go func() {
@@ -143,9 +145,9 @@ func (s *socket) run(ctx context.Context, leave func()) {
 // end tells the client why the socket is closed.
 func (s *socket) end(ctx context.Context, err error) {
 	code, reason := websocket.StatusPolicyViolation, words(ctx, err)
-	switch cause := context.Cause(ctx); {
-	case errors.Is(err, errSlow), errors.Is(err, errSilent), errors.Is(cause, errKeyDeleted), errors.Is(cause, errKeyExpired):
-	case errors.Is(cause, errStopping):
+	switch why := context.Cause(ctx); {
+	case errors.Is(err, errSlow), errors.Is(err, errSilent), errors.Is(why, errKeyDeleted), errors.Is(why, errKeyExpired):
+	case errors.Is(why, errStopping):
 		code = websocket.StatusGoingAway
 	case ctx.Err() != nil:
 		return // the client is gone

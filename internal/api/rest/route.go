@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"parley/internal/api/web"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/store/cause"
 )
 
 // Route is one operation below the version prefix.
@@ -102,7 +104,17 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request) (*Request, error) 
 	if byCookie && r.Method != http.MethodGet && !web.SentAsJSON(r) {
 		return nil, fault.New(fault.Invalid, "UNSUPPORTED_MEDIA_TYPE", "a change with a cookie as credential needs Content-Type: application/json")
 	}
-	return &Request{Request: r, Caller: who, Body: body, store: g.Store, secret: secret}, nil
+	req := &Request{Request: r, Caller: who, Body: body, store: g.Store, secret: secret}
+	if r.Method != http.MethodGet { // which changes nothing
+		req.Request = r.WithContext(cause.With(r.Context(), req.Cause()))
+	}
+	return req, nil
+}
+
+// Cause is the request as the log names it with what it brings about.
+func (r *Request) Cause() cause.Cause {
+	at, _ := netip.ParseAddrPort(r.RemoteAddr) // behind no address there is none to name
+	return cause.Cause{Kind: cause.API, RequestID: web.RequestID(r.Request), AccesskeyID: r.KeyID, Address: cause.Mask(at.Addr())}
 }
 
 // credential returns the first credential in the original's order. There are no sessions: whatever form it has, it is an access key.
