@@ -53,6 +53,7 @@ func (l *Line) prepare(ctx context.Context, direction call.Direction, from, to c
 	}
 	p := &l.plan.show.plan
 	p.Env.ReferenceID, p.Env.Direction, p.Env.Source, p.Env.Destination = string(l.id), direction, from, to
+	p.Halted = func(ctx context.Context) { l.press(ctx, nil) }
 	p.Status = call.Ringing
 	if direction == call.Outbound {
 		p.Status, p.Env.MasterCallID = call.Progressing, l.outbound.master

@@ -11,7 +11,9 @@ import (
 	"parley/internal/call"
 	"parley/internal/call/group"
 	"parley/internal/conference"
+	"parley/internal/flow/active"
 	"parley/internal/line"
+	"parley/internal/line/script"
 	"parley/internal/room"
 )
 
@@ -219,6 +221,40 @@ func TestKickWhileItRings(t *testing.T) {
 			t.Errorf("call is %s, canceled %q", got.Status, n.leg(0).canceled)
 		}
 	})
+}
+
+// TestStopOfRunWhileItRings says that ending the run of a call that nobody has answered ends the call at once.
+func TestStopOfRunWhileItRings(t *testing.T) {
+	for name, end := range map[string]func(p *script.Performer, b *theatre, id string) (active.Activeflow, error){
+		"stop": func(p *script.Performer, b *theatre, id string) (active.Activeflow, error) {
+			return p.Stop(b.ctx, customer, id)
+		},
+		"delete": func(p *script.Performer, b *theatre, id string) (active.Activeflow, error) {
+			return p.Delete(b.ctx, customer, id)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place(t, map[string][]int{"bob": {180}}, func(b *theatre, n *network) {
+				if _, err := b.x.Place(b.ctx, order("bob")); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(3 * time.Second)
+				a, err := end(b.o.Flows.(*script.Performer), b, b.call().ActiveflowID)
+				if err != nil || a.Status != active.Ended || a.EndReason != "stopped" {
+					t.Errorf("%+v, %v", a, err)
+				}
+				time.Sleep(100 * time.Millisecond)
+				wantCall(t, b.call(), call.Local, call.Canceled)
+				if len(n.leg(0).canceled) != 1 || b.x.Live() != 0 || len(b.voice.heard()) != 0 {
+					t.Errorf("canceled %q, %d live, heard %q", n.leg(0).canceled, b.x.Live(), b.voice.heard())
+				}
+				runs := slices.DeleteFunc(b.log("activeflow_*"), func(s string) bool { return s == "activeflow_deleted" })
+				if !slices.Equal(runs, []string{"activeflow_created", "activeflow_updated"}) {
+					t.Errorf("log %q", runs)
+				}
+			})
+		})
+	}
 }
 
 func TestFirstAnswerWins(t *testing.T) {

@@ -82,7 +82,7 @@ func (p *Performer) catchUp(ctx context.Context) {
 	}
 }
 
-// Stop ends a run of the customer's (stopped) and returns its record; its call, if it has one, is hung up. One that has ended comes back as it is. An
+// Stop ends a run of the customer's (stopped) and returns its record; its call, if it has one, is hung up, also while it still rings. One that has ended comes back as it is. An
 // unknown one is a fault.NotFound, ACTIVEFLOW_NOT_FOUND. When ctx ends before the run has, it ends all the same.
 func (p *Performer) Stop(ctx context.Context, customerID, id string) (active.Activeflow, error) {
 	return p.change(ctx, customerID, id, active.End{At: time.Now(), Reason: run.Stopped})
@@ -122,7 +122,11 @@ func (p *Performer) halt(ctx context.Context, customerID, id string) error {
 	}
 	w.halt(ctx)
 	if !begun { // its call still rings; Perform will find it stopped
-		return w.record.Write(ctx, active.End{At: time.Now(), Reason: run.Stopped})
+		err := w.record.Write(ctx, active.End{At: time.Now(), Reason: run.Stopped})
+		if w.plan.Halted != nil {
+			w.plan.Halted(ctx)
+		}
+		return err
 	}
 	select {
 	case <-w.finished:

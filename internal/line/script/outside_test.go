@@ -3,6 +3,7 @@ package script_test
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -168,4 +169,85 @@ func TestWebhookSend(t *testing.T) {
 	if got := out.asked(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// TestWebhooksAtTheEnd says what becomes of requests that still wait when the server stops: they are made, as long as that does not take too long, and
+// those that are not are counted.
+func TestWebhooksAtTheEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		hang       bool // whether the web server lets the first one wait
+		want, lost int
+	}{
+		{"quick", false, 5, 0},
+		{"hanging", true, 1, 5}, // the first one was under way
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			begun, release := make(chan struct{}), make(chan struct{})
+			var first sync.Once
+			out := newOutside(t, func(_ http.ResponseWriter, r *http.Request) {
+				first.Do(func() { close(begun) })
+				select {
+				case <-release:
+				case <-r.Context().Done():
+				}
+			})
+			var log lines
+			w := newWorld(t, func(o *script.Options) {
+				o.HTTP, o.Senders, o.Linger, o.Log = out.client, 1, 300*time.Millisecond, slog.New(slog.NewJSONHandler(&log, nil))
+			})
+			w.run()
+			_, rec := w.perform(t.Context(), `[`+strings.TrimSuffix(strings.Repeat(`{"type":"webhook_send","option":{"uri":"`+out.URL+`"}},`, 5), ",")+`]`)
+			if got := path(rec); got != strings.TrimSpace(strings.Repeat("webhook_send:done ", 5)) {
+				t.Fatal(got)
+			}
+			<-begun
+			if !tt.hang {
+				close(release)
+			}
+			began := time.Now()
+			w.stop()
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("the end took %s", took)
+			}
+			if got := len(out.asked()); got != tt.want {
+				t.Errorf("%d requests were made, want %d", got, tt.want)
+			}
+			want := ""
+			if tt.lost > 0 {
+				want = fmt.Sprintf(`"requests":%d,"activeflows":["%s"`, tt.lost, rec.ID)
+			}
+			if got := log.with("webhooks of flows are lost"); !strings.Contains(got, want) || (got == "") != (want == "") {
+				t.Errorf("log %q, want %s", got, want)
+			}
+			_, rec = w.perform(t.Context(), `[{"type":"webhook_send","option":{"uri":"`+out.URL+`"}}]`)
+			if got := path(rec); got != "webhook_send:failed:WEBHOOKS_BUSY" {
+				t.Errorf("after the end: %s", got)
+			}
+		})
+	}
+}
+
+// lines is a log that tests read.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// with returns the first line with a text, "" for none.
+func (l *lines) with(text string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	return ""
 }

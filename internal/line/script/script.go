@@ -33,6 +33,7 @@ type Options struct {
 	Alone        int           // runs on no call at once; 100
 	Pending      int           // requests of webhook_send that nobody waits for; 256
 	Senders      int           // of them at once; 8
+	Linger       time.Duration // longest time in which Run, when it is to end, makes those that still wait; 5 s
 	Timeout      time.Duration // longest time of one request of fetch and webhook_send; 10 s
 	WriteTimeout time.Duration // longest wait for one write; 2 s
 	MaxAge       time.Duration // longest time of a run on no call; 24 h
@@ -49,6 +50,9 @@ type Plan struct {
 	WebhookURI, WebhookMethod string
 
 	Keep func(active.Activeflow) (*store.Answer, error) // what is to be kept with the creation of the record; nil: nothing
+	// Halted is told that somebody has ended the prepared run before its Perform, so that its call does not ring for nothing; nil: nobody. It must not
+	// wait for anything. The Perform is still needed.
+	Halted func(context.Context)
 
 	walk *walk // of a prepared plan
 }
@@ -73,6 +77,7 @@ func New(o Options) *Performer {
 	o.Alone = cmp.Or(o.Alone, 100)
 	o.Pending = cmp.Or(o.Pending, 256)
 	o.Senders = cmp.Or(o.Senders, 8)
+	o.Linger = cmp.Or(o.Linger, 5*time.Second)
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 2*time.Second)
 	o.MaxAge = cmp.Or(o.MaxAge, 24*time.Hour)
@@ -81,7 +86,7 @@ func New(o Options) *Performer {
 	}
 	return &Performer{
 		o: o, voice: say.Voice{Library: o.Prompts, Log: o.Log},
-		outside: reach.New(reach.Options{HTTP: o.HTTP, Log: o.Log, Timeout: o.Timeout, Pending: o.Pending, Senders: o.Senders}),
+		outside: reach.New(reach.Options{HTTP: o.HTTP, Log: o.Log, Timeout: o.Timeout, Pending: o.Pending, Senders: o.Senders, Linger: o.Linger}),
 		slots:   make(chan struct{}, o.Alone), starts: make(chan *walk, o.Alone), late: make(chan *record.Record, 1024), live: map[string]*walk{},
 	}
 }

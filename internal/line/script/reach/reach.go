@@ -50,6 +50,7 @@ type Options struct {
 	Timeout time.Duration // longest time of one request
 	Pending int           // requests that nobody waits for
 	Senders int           // of them at once
+	Linger  time.Duration // how long they may still be made once Run is to end
 }
 
 // Caller makes requests. Its methods may be called from any goroutine.
@@ -58,6 +59,9 @@ type Caller struct {
 	fetches *http.Client
 	sends   *http.Client
 	pending chan request
+
+	mu     sync.Mutex // guards what follows
+	closed bool       // nobody makes what is pending any more
 }
 
 // New makes a Caller.
@@ -148,8 +152,13 @@ type request struct {
 	option     *action.Webhook
 }
 
-// Later leaves a request to a sender. WEBHOOKS_BUSY says that too many wait.
+// Later leaves a request to a sender. WEBHOOKS_BUSY says that too many wait, or that Run has ended.
 func (c *Caller) Later(activeflowID string, o *action.Webhook) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return webhookBusy
+	}
 	select {
 	case c.pending <- request{activeflowID, o}:
 		return nil
@@ -158,25 +167,62 @@ func (c *Caller) Later(activeflowID string, o *action.Webhook) error {
 	}
 }
 
-// Run makes the requests that nobody waits for until ctx ends; those that wait then are not made.
+// Run makes the requests that nobody waits for until ctx ends, and then those that still wait, for Options.Linger at most. What is left is logged.
 func (c *Caller) Run(ctx context.Context) {
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(c.o.Linger, cancel) })()
 	var group sync.WaitGroup
+	lost := make(chan string, c.o.Senders+c.o.Pending)
 	for range c.o.Senders {
-		group.Go(func() { c.send(ctx) })
+		group.Go(func() { c.send(ctx, life, lost) })
 	}
 	group.Wait()
+	c.close(lost)
 }
 
-func (c *Caller) send(ctx context.Context) {
-	for {
+// send makes requests; with the end of ctx those that wait, with that of life none any more.
+func (c *Caller) send(ctx, life context.Context, lost chan<- string) {
+	for life.Err() == nil {
 		select {
 		case r := <-c.pending:
-			if err := c.Post(ctx, r.option); err != nil {
-				c.o.Log.Info("a webhook of a flow was not taken", "activeflow", r.activeflow, "error", err)
-			}
+			c.make(life, r, lost)
 		case <-ctx.Done():
-			return
+			select {
+			case r := <-c.pending:
+				c.make(life, r, lost)
+			default:
+				return
+			}
 		}
+	}
+}
+
+func (c *Caller) make(life context.Context, r request, lost chan<- string) {
+	switch err := c.Post(life, r.option); {
+	case err != nil && life.Err() != nil:
+		lost <- r.activeflow
+	case err != nil:
+		c.o.Log.Info("a webhook of a flow was not taken", "activeflow", r.activeflow, "error", err)
+	}
+}
+
+// close takes no more requests, and says which were not made.
+func (c *Caller) close(cut chan string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	close(cut)
+	close(c.pending)
+	var of []string
+	for activeflow := range cut {
+		of = append(of, activeflow)
+	}
+	for r := range c.pending {
+		of = append(of, r.activeflow)
+	}
+	if len(of) > 0 {
+		c.o.Log.Warn("webhooks of flows are lost with the end of the server", "requests", len(of), "activeflows", of[:min(len(of), 20)])
 	}
 }
 
