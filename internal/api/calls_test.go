@@ -324,6 +324,7 @@ func TestControlCalls(t *testing.T) {
 		{"POST", "talk", object{"text": "Hello", "language": "en-US", "provider": "x", "voice_id": "y", "gender": "z"}, line.Control{Do: "talk", Text: "Hello", Language: "en-US", Provider: "x", Voice: "y"}},
 		{"POST", "talk", object{"text": "Hello", "gender": "female"}, line.Control{Do: "talk", Text: "Hello", Voice: "female"}},
 		{"POST", "play", object{"stream_urls": []string{"https://a.example/b.wav"}}, line.Control{Do: "play", URLs: []string{"https://a.example/b.wav"}}},
+		{"POST", "play", object{"stream_urls": []string{"blob:gong.wav"}}, line.Control{Do: "play", URLs: []string{"blob:gong.wav"}}},
 		{"POST", "stop_playing", nil, line.Control{Do: "stop"}},
 		{"POST", "digits", object{"digits": "12#a"}, line.Control{Do: "digits", Digits: "12#A"}},
 		{"POST", "refer", object{"destination": object{"target": "bob@127.0.0.1"}}, line.Control{Do: "refer", To: "sip:bob@127.0.0.1"}},
@@ -350,6 +351,7 @@ func TestControlCalls(t *testing.T) {
 		{400, "INVALID_JSON_BODY", "talk", nil},
 		{400, "INVALID_ARGUMENT", "play", object{}},
 		{400, "INVALID_ARGUMENT", "play", object{"stream_urls": []string{"file:///etc/passwd"}}},
+		{400, "INVALID_ARGUMENT", "play", object{"stream_urls": []string{"blob:"}}},
 		{400, "INVALID_ARGUMENT", "digits", object{"digits": "12x"}},
 		{400, "INVALID_ARGUMENT", "digits", object{"digits": ""}},
 		{400, "INVALID_DESTINATION", "refer", object{"destination": object{"target": "bob"}}},
@@ -367,6 +369,22 @@ func TestControlCalls(t *testing.T) {
 	w.refused(409, "CALL_NOT_ANSWERED", "POST", "/calls/"+id+"/hold", nil)
 	w.must("POST", "/calls/"+id+"/hangup", nil)
 	w.refused(409, "CALL_ALREADY_HANGUP", "POST", "/calls/"+id+"/hold", nil)
+}
+
+// TestPressForParticipant says that keys for a participant are pressed in its call.
+func TestPressForParticipant(t *testing.T) {
+	w := newWorld(t)
+	room := w.must("POST", "/conferences", object{}).id()
+	ada, id := uuid.NewString(), w.call(w.me)
+	w.tell(room, conference.Join{At: time.Now(), ID: conference.ParticipantID(ada), CustomerID: w.me, CallID: id})
+	path := "/conferencecalls/" + ada + "/digits"
+	if a := w.must("POST", path, object{"digits": "12#a"}); a.id() != ada || a.body["reference_id"] != id || w.calls.wish.Digits != "12#A" {
+		t.Errorf("pressed %+v", w.calls.wish)
+	}
+	w.refused(400, "INVALID_ARGUMENT", "POST", path, object{"digits": "x"})
+	w.refused(404, "CONFERENCECALL_NOT_FOUND", "POST", "/conferencecalls/"+uuid.NewString()+"/digits", object{"digits": "1"})
+	w.tell(room, conference.Leave{At: time.Now(), ID: conference.ParticipantID(ada)})
+	w.refused(409, "CONFERENCECALL_LEAVED", "POST", path, object{"digits": "1"})
 }
 
 func TestBringIntoConference(t *testing.T) {

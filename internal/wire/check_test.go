@@ -92,3 +92,15 @@ func FuzzObject(f *testing.F) {
 		}
 	})
 }
+
+func TestAddressesOfSounds(t *testing.T) {
+	for s, ok := range map[string]bool{
+		"http://a/b.wav": true, "https://a:1/?b": true, "blob:b.wav": true, "blob:a/b": true,
+		"": false, "blob:": false, "blob:\x00": false, "file:///etc/passwd": false, "http://": false, "https://a:b@c/": false, "//a/b": false,
+		"http://a/" + strings.Repeat("x", URLMax): false, "blob:" + strings.Repeat("x", URLMax+1): false,
+	} {
+		if err := Sound(s); (err == nil) != ok {
+			t.Errorf("%.40q: %v", s, err)
+		}
+	}
+}

@@ -3,12 +3,12 @@ package calls
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"parley/internal/api/rest"
 	"parley/internal/call"
+	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line"
 	"parley/internal/store"
@@ -45,6 +45,7 @@ func (c *calls) controls() []rest.Route {
 		{Method: "POST", Path: "/calls/{id}/play", Do: c.control(play)},
 		{Method: "POST", Path: "/calls/{id}/stop_playing", Do: simple("stop")},
 		{Method: "POST", Path: "/calls/{id}/digits", Do: c.control(press)},
+		{Method: "POST", Path: "/conferencecalls/{id}/digits", Do: c.pressFor},
 		{Method: "POST", Path: "/calls/{id}/refer", Do: c.control(c.refer)},
 		{Method: "POST", Path: "/calls/{id}/recording_start", Do: c.control(record)},
 		{Method: "POST", Path: "/calls/{id}/recording_stop", Do: simple("recording_stop")},
@@ -130,9 +131,8 @@ func play(r *rest.Request) (c line.Control, err error) {
 		return c, invalid("stream_urls", "there are %d; give 1 to %d", n, urlsMax)
 	}
 	for i, text := range in.StreamURLs {
-		u, err := url.Parse(text)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || len(text) > 2048 {
-			return c, invalid(fmt.Sprintf("stream_urls[%d]", i), "it is not a URL with http or https")
+		if err := wire.Sound(text); err != nil {
+			return c, invalid(fmt.Sprintf("stream_urls[%d]", i), "%v", err)
 		}
 	}
 	return line.Control{Do: "play", URLs: in.StreamURLs}, nil
@@ -150,6 +150,32 @@ func press(r *rest.Request) (c line.Control, err error) {
 		return c, invalid("digits", "give 1 to %d of %s", digitsMax, digits)
 	}
 	return line.Control{Do: "digits", Digits: keys}, nil
+}
+
+// pressFor presses keys in the call of a participant, which is the answer.
+func (c *calls) pressFor(r *rest.Request) (rest.Reply, error) {
+	rec, err := r.Owned(store.Conferencecall)
+	if err != nil {
+		return rest.Reply{}, err
+	}
+	if err := c.ready(); err != nil {
+		return rest.Reply{}, err
+	}
+	who, err := rest.Read[conference.Participant](rec)
+	if err != nil {
+		return rest.Reply{}, err
+	}
+	if !rec.Live {
+		return rest.Reply{}, fault.New(fault.Conflict, "CONFERENCECALL_LEAVED", "conferencecall %s has left or is leaving", rec.ID)
+	}
+	wish, err := press(r)
+	if err != nil {
+		return rest.Reply{}, err
+	}
+	if _, err := c.o.Exchange.Control(r.Context(), r.CustomerID, who.CallID, wish); err != nil {
+		return rest.Reply{}, named(err)
+	}
+	return rest.Tagged(who.Resource())
 }
 
 // refer has the phone call somebody else; where calls from here may not go, phones are not sent either.

@@ -5,8 +5,6 @@ package announcement
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
-	"slices"
 	"time"
 
 	"parley/internal/fault"
@@ -46,7 +44,6 @@ const (
 const (
 	textMax   = 8192 // characters
 	urlsMax   = 16
-	urlMax    = 2048
 	nameMax   = 255
 	volumeMax = 30 // dB, either way
 )
@@ -109,8 +106,8 @@ func (a Announcement) Normal() (Announcement, error) {
 		return a, invalid("stream_urls", fmt.Errorf("it must name 1 to %d sounds", urlsMax))
 	}
 	for _, u := range a.URLs {
-		if at, err := url.Parse(u); err != nil || len(u) > urlMax || !slices.Contains([]string{"http", "https", "blob"}, at.Scheme) {
-			return a, invalid("stream_urls", fmt.Errorf("%.100q is not an http or https URL or blob:<key>", u))
+		if err := wire.Sound(u); err != nil {
+			return a, invalid("stream_urls", fmt.Errorf("%.100q: %w", u, err))
 		}
 	}
 	return a, nil

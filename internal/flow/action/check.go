@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,7 +18,7 @@ const (
 	durationMax    = 86_400_000
 	textMax        = 5000 // characters of a spoken text
 	wordMax        = 255
-	urlMax         = 2048
+	urlMax         = wire.URLMax
 	urlsMax        = 50
 	destinationMax = 50
 	dataMax        = 64 << 10 // bytes
@@ -143,14 +142,16 @@ func (c *check) number(field string, n, least, most int64) {
 	}
 }
 
-func (c *check) url(field, s string) {
+func (c *check) url(field, s string) { c.place(field, s, wire.HTTP) }
+
+// place checks an address on the web, as ok says.
+func (c *check) place(field, s string, ok func(string) error) {
 	c.text(field, s, 1, urlMax)
 	if c.later(s) {
 		return
 	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		c.fail(field, "it must be an http or https URL with a host and without a password")
+	if err := ok(s); err != nil {
+		c.fail(field, "%v", err)
 	}
 }
 

@@ -3,6 +3,8 @@ package action
 import (
 	"fmt"
 	"strings"
+
+	"parley/internal/wire"
 )
 
 // Lasting is the option of sleep, echo and stream_echo: milliseconds.
@@ -71,12 +73,7 @@ func (o *Playing) check(c *check) {
 		c.fail("stream_urls", "it has %d URLs; 1 to %d can be played", len(o.StreamURLs), urlsMax)
 	}
 	for i, u := range o.StreamURLs {
-		field := fmt.Sprintf("stream_urls[%d]", i)
-		if key, kept := strings.CutPrefix(u, "blob:"); kept {
-			c.text(field, key, 1, urlMax)
-			continue
-		}
-		c.url(field, u)
+		c.place(fmt.Sprintf("stream_urls[%d]", i), u, wire.Sound)
 	}
 }
 
