@@ -31,6 +31,7 @@ type cloudEvent struct {
 	Sequence    string          `json:"sequence"`
 	CustomerID  string          `json:"customerid"`
 	Conference  string          `json:"conferenceid,omitempty"`
+	Cause       string          `json:"cause,omitempty"` // as JSON: an attribute is a text
 	Data        json.RawMessage `json:"data"`
 }
 
@@ -42,7 +43,7 @@ func body(format string, e *store.Event) (text []byte, media string, err error) 
 		media = "application/cloudevents+json; charset=utf-8"
 		form = cloudEvent{
 			SpecVersion: "1.0", ID: e.ID, Source: "/v1.0/" + source(e), Type: e.Type, Subject: e.Resource, Time: wire.Time(e.At),
-			ContentType: "application/json", Sequence: fmt.Sprintf("%020d", e.Seq), CustomerID: e.CustomerID, Conference: e.Conference, Data: e.Data,
+			ContentType: "application/json", Sequence: fmt.Sprintf("%020d", e.Seq), CustomerID: e.CustomerID, Conference: e.Conference, Cause: string(e.Cause), Data: e.Data,
 		}
 	}
 	var b bytes.Buffer

@@ -36,10 +36,13 @@ type fact struct {
 	EventID   string    `json:"event_id"`
 	EventType string    `json:"event_type"`
 	At        wire.Time `json:"tm_event"`
+
+	By    string          `json:"by,omitempty"`    // who or what did it, in words
+	Cause json.RawMessage `json:"cause,omitempty"` // the same as the log keeps it; neither in entries of earlier versions
 }
 
 func factOf(e *store.Event, text string) fact {
-	return fact{text, e.Seq, e.ID, e.Type, wire.Time(e.At)}
+	return fact{text, e.Seq, e.ID, e.Type, wire.Time(e.At), by(e.Cause), e.Cause}
 }
 
 // seat is what is read of a participant's events.
@@ -353,7 +356,7 @@ func summary(now *seat, why []change) string {
 			if len(c.Causes) > 0 {
 				text += "; " + c.Causes[0].Text
 			}
-			return text
+			return text + with(" (by ", c.By, ")")
 		}
 	}
 	said := []string{onOff(now.Status == "joined", "it is in the room", "it is "+now.Status)}

@@ -38,7 +38,7 @@ func (h *History) call(r *rest.Request) (rest.Reply, error) {
 			c.Text = "it was let into the conference " + now.ConferenceID
 		}
 		if about == "refused" || about == "ended" {
-			out.Summary = c.Text
+			out.Summary = c.Text + with(" (by ", c.By, ")")
 			if c.Causes, err = h.leaves(r, rec.ID); err != nil {
 				return rest.Reply{}, err
 			}

@@ -44,6 +44,7 @@ type told struct {
 	Timestamp string          `json:"timestamp"` // three digits of a second
 	Type      string          `json:"event_type"`
 	Data      json.RawMessage `json:"data"`
+	Cause     json.RawMessage `json:"cause,omitempty"`
 }
 
 // page is a list as the original's timelines write it: without a token when nothing follows.
@@ -148,7 +149,7 @@ func (h *History) reply(r *rest.Request, about []store.LogQuery) (rest.Reply, er
 }
 
 func tell(e *store.Event) told {
-	return told{e.Seq, e.At.UTC().Format("2006-01-02T15:04:05.000Z"), e.Type, e.Data}
+	return told{e.Seq, e.At.UTC().Format("2006-01-02T15:04:05.000Z"), e.Type, e.Data, e.Cause}
 }
 
 // place reads page_size, 100 unless told, and page_token, the number of the last event seen.
