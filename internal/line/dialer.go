@@ -6,6 +6,7 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/line/callee"
+	"parley/internal/line/door"
 )
 
 // Dialer places calls to phones; the SIP door is one.
@@ -23,39 +24,15 @@ type (
 	Trunks   = callee.Trunks   // finds ways to callees, and guards them; *trunk.Trunks is one
 )
 
-// Departure is the dialog of a call that we place: a Dialog, in which Ring, Answer and Reject have no use.
-type Departure interface {
-	// Progress brings the responses in order: provisional ones (status below 200; reliable ones are confirmed with PRACK), then one final
-	// status, with which the channel is closed. A Body is the answer to the offer, early or final. Forked dialogs: the first 2xx counts,
-	// the others are hung up.
-	Progress() <-chan Progress
-	// Cancel takes an unanswered call back (CANCEL; BYE if the answer crosses it).
-	Cancel(reason string)
-	Live
-}
-
-// Progress is a response to an INVITE of ours.
-type Progress struct {
-	Status int // of SIP; 408 also when nothing came, 503 when it could not be sent
-	Phrase string
-	Body   []byte // SDP, nil for none
-}
-
-// Live is what both kinds of dialog can do once the call is answered.
-type Live interface {
-	// Hangup ends an answered call (SIP BYE) with a reason for the peer (RFC 3326 text).
-	Hangup(reason string)
-	// Done closes when the dialog is over, whoever ended it.
-	Done() <-chan struct{}
-	// Cause says how it ended, once Done is closed: by "remote" or "local", with the SIP status of a failure or 0.
-	Cause() (by string, status int)
-	// Reoffer sends an offer inside the dialog (re-INVITE) and returns the answer. Glare (491) is repeated as RFC 3261 section 14.1 says.
-	Reoffer(ctx context.Context, offer []byte) (answer []byte, err error)
-	// Refer asks the peer to call somebody else (REFER, RFC 3515) and returns when the peer has told how that went.
-	Refer(ctx context.Context, to string) error
-	// Message sends a text (SIP MESSAGE, RFC 3428) inside the dialog; fault.Conflict when the peer does not take any.
-	Message(ctx context.Context, contentType string, body []byte) error
-}
+// What a door and a line promise one another.
+type (
+	Dialog    = door.Dialog    // of a call that came in
+	Departure = door.Departure // of one that we place
+	Live      = door.Live      // of either, once it is answered
+	Ended     = door.Ended
+	Invite    = door.Invite
+	Progress  = door.Progress
+)
 
 // Order asks for calls out.
 type Order struct {

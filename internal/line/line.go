@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,39 +27,6 @@ import (
 	"parley/internal/store/cause"
 	"parley/internal/webhook/target"
 )
-
-// Dialog is the signalling handle of a call that came in, as a door provides it. Methods are called from the line's goroutine.
-type Dialog interface {
-	// Ring tells the caller that it rings (SIP 180).
-	Ring() error
-	// Answer accepts the call with an SDP body and returns when the caller has confirmed it (SIP ACK) with the answer that the confirmation
-	// carried, if any (late offer). It fails when the caller gave up.
-	Answer(ctx context.Context, body []byte) (confirmed []byte, err error)
-	// Reject refuses an unanswered call; the status follows fault.KindOf(err) and the reason is shown to the peer.
-	Reject(err error)
-	Ended
-	// Hangup ends an answered call (SIP BYE) with a reason for the peer (RFC 3326 text).
-	Hangup(reason string)
-}
-
-// Ended tells of the end of a dialog.
-type Ended interface {
-	// Done closes when the dialog is over, whoever ended it.
-	Done() <-chan struct{}
-	// Cause says how it ended, once Done is closed: by "remote" or "local", with the SIP status of a failure or 0.
-	Cause() (by string, status int)
-}
-
-// Invite is a call that comes in.
-type Invite struct {
-	SIPCallID           string
-	Source, Destination call.Address
-	Target              string // user part of the request URI, unescaped
-	Offer               []byte // nil: late offer, ours goes into the 200
-	CustomerID          string // of the authenticated extension or trunk, "" for anonymous
-	Extension           string // the authenticated extension, or ""
-	Peer                netip.AddrPort
-}
 
 // Options of an Exchange. Zero durations mean the defaults named here.
 type Options struct {
