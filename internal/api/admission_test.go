@@ -51,7 +51,7 @@ func TestPINsAreNeverShown(t *testing.T) {
 		}
 	}
 	w.refused(400, "INVALID_ARGUMENT", "PUT", "/conferences/"+id, object{"pin": "9876"})
-	for _, bad := range []object{{"entry_tone": "gong"}, {"wait_music": "http:"}, {"admission": "ajar"}} {
+	for _, bad := range []object{{"entry_tone": "gong"}, {"wait_music": "http:"}, {"wait_music": "blob:"}, {"admission": "ajar"}} {
 		w.refused(400, "INVALID_ARGUMENT", "POST", "/conferences", bad)
 	}
 	w.refused(400, "INVALID_ARGUMENT", "POST", "/conferences", object{"keypad": "piano"})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"reflect"
 	"strings"
 	"time"
@@ -21,7 +20,6 @@ const (
 	dataMax    = 64 << 10 // bytes
 	dialInMax  = 64
 	pinMax     = 16
-	urlMax     = 2048
 	timeoutMin = time.Minute
 	timeoutMax = math.MaxInt32 * time.Second // clients read 32 bits
 	// What a timeout too short to be meant becomes in the compatibility mode.
@@ -152,10 +150,10 @@ func (s *Settings) normalMusic() error {
 	case "music", "silence":
 		return nil
 	}
-	if at, err := url.Parse(s.WaitMusic); err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
-		return errors.New("it is not music, silence or an http or https URL")
+	if wire.Sound(s.WaitMusic) != nil {
+		return errors.New("it is not music, silence, an http or https URL, or blob:<key>")
 	}
-	return wire.Text(s.WaitMusic, urlMax)
+	return nil
 }
 
 func normalTimeout(t time.Duration, compat bool) (time.Duration, error) {
