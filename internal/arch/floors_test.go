@@ -9,7 +9,7 @@ var floors = [...][]string{
 	0: {"fault", "wire", "audio", "sdp", "conference", "call", "flow"},
 	1: {"codec", "jitter", "rtp", "mixer", "loop"},
 	2: {"store", "blob"},
-	3: {"recording", "webhook", "prompt", "trunk", "chat"},
+	3: {"recording", "webhook", "prompt", "trunk", "chat", "agent"},
 	4: {"room", "line"},
 	5: {"sip", "api"},
 	6: {"config", "server", "bench", "arch", "e2e"},
