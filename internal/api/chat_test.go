@@ -282,6 +282,31 @@ func TestMessagesOverASocket(t *testing.T) {
 	if e := hear("error"); e["ref"] != "" {
 		t.Errorf("answered with %v", e)
 	}
+	mine := uuid.NewString()
+	for range 2 { // as a client does that did not hear the answer
+		say(object{"type": "message", "conference_id": room, "text": "once", "id": mine})
+		if ack := hear("message_ack"); ack["data"].(object)["id"] != mine {
+			t.Errorf("answered with %v", ack)
+		}
+	}
+	if list := w.must("GET", "/conferences/"+room+"/messages", nil).list(); len(list) != 2 {
+		t.Errorf("%d messages, want 2", len(list))
+	}
+	for want, frame := range map[string]object{
+		"IDEMPOTENCY_KEY_REUSED": {"conference_id": room, "text": "another", "id": mine},
+		"INVALID_ID":             {"conference_id": room, "text": "another", "id": "7"},
+	} {
+		frame["type"] = "message"
+		say(frame)
+		if e := hear("error"); e["error"].(object)["reason"] != want {
+			t.Errorf("%v: answered with %v", frame, e)
+		}
+	}
+	w.must("PUT", "/conferences/"+room+"/messages/"+mine, object{"text": "edited"})
+	say(object{"type": "message", "conference_id": room, "text": "once", "id": mine})
+	if ack := hear("message_ack"); ack["data"].(object)["text"] != "edited" {
+		t.Errorf("answered with %v", ack)
+	}
 	foreign := w.must("POST", "/conferences", object{}, "Authorization", "Bearer "+otherKey).id()
 	say(object{"type": "message", "conference_id": foreign, "text": "a"})
 	if e := hear("error"); e["error"].(object)["reason"] != "CONFERENCE_NOT_FOUND" {

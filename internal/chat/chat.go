@@ -59,7 +59,7 @@ func New(o Options) *Chat {
 type Post struct {
 	Conference conference.ID
 	CustomerID string                     // whose conference it has to be; "" for the server itself, which knows its participants
-	ID         string                     // "" for a new one; an id that has been used for the same conference writes nothing again
+	ID         string                     // "" for a new one; an id that has been used for this message writes nothing again
 	From       conference.ParticipantID   // "" for the customer
 	To         []conference.ParticipantID // who may read it; none for everybody
 	ReplyTo    string                     // id of a message of the conference, "" for none
@@ -80,7 +80,7 @@ type Change struct {
 }
 
 // Post writes a message and returns it once it is committed. It refuses with INVALID_ARGUMENT (text, to, reply_to), CONFERENCE_NOT_FOUND,
-// CONFERENCECALL_NOT_FOUND, CONFERENCECALL_LEAVED, MESSAGE_NOT_FOUND (reply_to), CONFERENCE_NOT_PROGRESSING, STATE_INVALID (the writer has not joined) and
+// CONFERENCECALL_NOT_FOUND, CONFERENCECALL_LEAVED, MESSAGE_NOT_FOUND (reply_to), IDEMPOTENCY_KEY_REUSED (id), CONFERENCE_NOT_PROGRESSING, STATE_INVALID (the writer has not joined) and
 // MESSAGE_RATE_EXCEEDED.
 func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 	if m, err = c.draft(p); err != nil {
@@ -96,6 +96,9 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 		}
 		if p.ID != "" {
 			if old, known, err := c.known(ctx, m); known || err != nil {
+				if err == nil && !m.again(&old) {
+					err = fault.New(fault.Conflict, "IDEMPOTENCY_KEY_REUSED", "message %s is another one; give each message an id of its own", m.ID)
+				}
 				m = old
 				return nil, err
 			}

@@ -41,6 +41,11 @@ func (m *Message) For(who conference.ParticipantID) bool {
 	return len(m.To) == 0 || m.From == who || slices.Contains(m.To, who)
 }
 
+// again reports whether a message that is to be written is one that has been, whatever has been done with its text since.
+func (m *Message) again(old *Message) bool {
+	return m.From == old.From && m.ReplyTo == old.ReplyTo && slices.Equal(m.To, old.To) && (m.Text == old.Text || !old.Times.Updated.IsZero() || !old.Times.Deleted.IsZero())
+}
+
 // Resource is a message as the API writes it, none of its fields left out.
 type Resource struct {
 	ID               string    `json:"id"`

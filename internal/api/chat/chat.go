@@ -182,9 +182,11 @@ func (c *Chat) change(r *rest.Request, by conference.ParticipantID, text string,
 // socketPatience bounds what one frame of a live socket may take.
 const socketPatience = 10 * time.Second
 
-// frame is a message that comes over a live socket; Ref is the client's own and comes back.
+// frame is a message that comes over a live socket; Ref is the client's own and comes back. ID is the message's, made by the client: sent again, it
+// is the same message.
 type frame struct {
 	body
+	ID           string        `json:"id"`
 	ConferenceID conference.ID `json:"conference_id"`
 	Ref          string        `json:"ref"`
 }
@@ -233,7 +235,11 @@ func (c *Chat) say(ctx context.Context, customer string, text []byte, f *frame) 
 	if err != nil {
 		return m, err
 	}
+	id, err := wire.OptionalUUID(f.ID)
+	if err != nil {
+		return m, fault.New(fault.Invalid, "INVALID_ID", "id: %v", err)
+	}
 	return c.chat.Post(ctx, chat.Post{
-		Conference: f.ConferenceID, CustomerID: customer, From: f.ConferencecallID, To: f.To, ReplyTo: f.ReplyTo, Text: words,
+		Conference: f.ConferenceID, CustomerID: customer, ID: id, From: f.ConferencecallID, To: f.To, ReplyTo: f.ReplyTo, Text: words,
 	})
 }
