@@ -101,7 +101,7 @@ func (t *Trunks) Plan(ctx context.Context, customerID string, to, from call.Addr
 	}
 	switch target.Kind {
 	case route.SIP, route.Tel: // whoever asks hears it now, not when the call has been made
-		if err := t.open(customerID, to, from); err != nil {
+		if err := t.told(t.guard.Open(guard.Claim{CustomerID: customerID}), customerID, to, from); err != nil {
 			return nil, err
 		}
 	case route.Extension:
@@ -115,10 +115,13 @@ func (t *Trunks) Plan(ctx context.Context, customerID string, to, from call.Addr
 		}
 	}
 	hops, err := route.Plan(t.book.Of(customerID), target, from, rand.IntN)
+	if err != nil {
+		return nil, err
+	}
 	if t.o.Down != nil {
 		slices.SortStableFunc(hops, func(a, b route.Hop) int { return cmp.Compare(t.down(a), t.down(b)) })
 	}
-	return hops, err
+	return hops, t.open(hops, customerID, to, from)
 }
 
 // down is 1 for a way over a trunk that does not answer.
@@ -171,9 +174,20 @@ func (t *Trunks) Admit(r Request) (*guard.Pass, error) {
 	return p, t.told(err, r.CustomerID, r.Destination, r.Source)
 }
 
-// open refuses what the customer's limits leave no room for just now.
-func (t *Trunks) open(customerID string, to, from call.Address) error {
-	return t.told(t.guard.Open(customerID), customerID, to, from)
+// open refuses a call for which no way has room just now, as the best way does. One that has none now may have some when its turn comes.
+func (t *Trunks) open(hops []route.Hop, customerID string, to, from call.Address) error {
+	var refusal error
+	for _, h := range hops {
+		if h.TrunkID == "" {
+			return nil // its customer's limits have been asked
+		}
+		err := t.guard.Open(guard.Claim{CustomerID: customerID, TrunkID: h.TrunkID, Trunk: h.Limits})
+		if err == nil {
+			return nil
+		}
+		refusal = cmp.Or(refusal, err)
+	}
+	return t.told(refusal, customerID, to, from)
 }
 
 // told returns the guard's refusal as one of ours, which the log hears of.

@@ -62,11 +62,7 @@ func (g *Guard) Admit(c Claim) (*Pass, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	p := &Pass{guard: g, over: make(chan struct{})}
-	p.accounts = append(p.accounts, g.account("customer", c.CustomerID, g.customers))
-	if c.TrunkID != "" {
-		p.accounts = append(p.accounts, g.account("trunk", c.TrunkID, c.Trunk))
-	}
+	p := &Pass{guard: g, over: make(chan struct{}), accounts: g.of(c)}
 	for _, a := range p.accounts {
 		if r := a.refuses(now); r != nil {
 			return nil, r
@@ -78,14 +74,26 @@ func (g *Guard) Admit(c Claim) (*Pass, error) {
 	return p, nil
 }
 
-// Open returns the *Refusal that a call of the customer's would get now, nil for none, and counts nothing.
-func (g *Guard) Open(customerID string) error {
+// Open returns the *Refusal that the call would get now, nil for none, and counts nothing.
+func (g *Guard) Open(c Claim) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if r := g.account("customer", customerID, g.customers).refuses(time.Now()); r != nil {
-		return r
+	now := time.Now()
+	for _, a := range g.of(c) {
+		if r := a.refuses(now); r != nil {
+			return r
+		}
 	}
 	return nil
+}
+
+// of returns the accounts that the call counts in.
+func (g *Guard) of(c Claim) []*account {
+	list := []*account{g.account("customer", c.CustomerID, g.customers)}
+	if c.TrunkID != "" {
+		list = append(list, g.account("trunk", c.TrunkID, c.Trunk))
+	}
+	return list
 }
 
 // Free returns a pass that counts nowhere.

@@ -205,9 +205,9 @@ func (m *model) admit(g *Guard, c Claim) error {
 	if want == "" && c.TrunkID != "" {
 		want = m.room("trunk", c.TrunkID, c.Trunk)
 	}
-	opened := g.Open(c.CustomerID)
+	opened := g.Open(c)
 	pass, err := g.Admit(c)
-	if (opened == nil) != (err == nil || !strings.HasPrefix(want, "customer_")) {
+	if fmt.Sprint(opened) != fmt.Sprint(err) {
 		return fmt.Errorf("%+v: asked before %w, admitted %w", c, opened, err)
 	}
 	var r *Refusal
