@@ -49,8 +49,9 @@ func (w *session) change(c *store.Change, seqs []int64) error {
 			return err
 		}
 	}
-	for i := range c.Events {
-		if seqs[i], err = w.event(c.Key, version+int64(i)+1, &c.Events[i]); err != nil {
+	for i := 0; i < len(c.Events); i += eventsMax {
+		n := min(i+eventsMax, len(c.Events))
+		if err := w.events(c.Key, version+int64(i)+1, c.Events[i:n], seqs[i:n]); err != nil {
 			return err
 		}
 	}
@@ -61,15 +62,12 @@ func (w *session) change(c *store.Change, seqs []int64) error {
 	return nil
 }
 
-// versionsMax is how many keys' versions are remembered.
-const versionsMax = 1 << 14
-
 // version is that of a key, as this session has left it or as it stands in the log: nobody else writes.
 func (w *session) version(key string) (version int64, err error) {
 	if known, ok := w.versions[key]; ok {
 		return known, nil
 	}
-	if len(w.versions) >= versionsMax {
+	if len(w.versions) >= remembered {
 		clear(w.versions)
 	}
 	return version, w.row("SELECT coalesce(max(version), 0) FROM events WHERE key = ?", []any{key}, &version)
@@ -86,28 +84,4 @@ func (w *session) name(n *store.Name) error {
 		return fault.New(fault.Conflict, "ALREADY_EXISTS", "this %s is taken: choose another", n.Space)
 	}
 	return err
-}
-
-func (w *session) record(r *store.Record, version int64) error {
-	due := int64(0) // never, and not in the index of what the reaper looks for
-	if !r.Deadline.IsZero() {
-		due = r.Deadline.UnixMicro()
-	}
-	return w.exec(`INSERT INTO records
-		(kind, id, customer, conference, reference, status, type, live, created, deleted, deadline, version, doc)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (kind, id) DO UPDATE SET customer = excluded.customer, conference = excluded.conference,
-			reference = excluded.reference, status = excluded.status, type = excluded.type, live = excluded.live, created = excluded.created,
-			deleted = excluded.deleted, deadline = excluded.deadline, version = excluded.version, doc = excluded.doc`,
-		string(r.Kind), r.ID, r.CustomerID, r.Conference, r.Reference, r.Status, r.Type, r.Live,
-		r.Created.UnixMicro(), r.Deleted, due, version, string(r.Doc))
-}
-
-func (w *session) event(key string, version int64, e *store.Event) (int64, error) {
-	text := "INSERT INTO events (key, version, id, type, at, customer, conference, resource, data, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	res, err := w.result(text, key, version, e.ID, e.Type, e.At.UnixMicro(), e.CustomerID, e.Conference, e.Resource, string(e.Data), string(e.Cause))
-	if err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
 }

@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	// checkpointEvery is how many changes may pass between two checkpoints: about 5 MB of write-ahead log.
-	checkpointEvery = 128
+	// checkpointEvery is how many changes may pass between two checkpoints: about 15 MB of write-ahead log. Pages that many changes touch are moved once.
+	checkpointEvery = 512
 	// trimAbove is how many pages of the log may be left over before the writer moves them itself. It does so between two
 	// transactions, when nothing can be added, which is what lets the log start again from its beginning.
-	trimAbove = 2048
+	trimAbove = 8192
 )
 
 // keep is the keeper's goroutine. It sleeps while nothing is written, but for a sweep each hour.

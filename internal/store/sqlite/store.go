@@ -116,7 +116,7 @@ func (s *Store) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the writer's connection: %w", err)
 	}
-	w := &session{conn: conn, stmts: map[string]*sql.Stmt{}, versions: map[string]int64{}}
+	w := &session{conn: conn, stmts: map[string]*sql.Stmt{}, versions: map[string]int64{}, shapes: map[handle]shape{}}
 	// Whoever claimed these is dead, or the lock would not be ours.
 	if err := w.exec("DELETE FROM answers WHERE status = 0"); err != nil {
 		w.close()
