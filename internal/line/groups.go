@@ -6,13 +6,18 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/call/group"
+	"parley/internal/line/callee"
 	"parley/internal/line/groups"
 )
 
-// placeGroup makes one groupcall of the destinations and has it dialled.
+// placeGroup makes one groupcall of the destinations and has it dialled. When none of them can be called now, nothing is made.
 func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []call.Address) (Placed, error) {
+	phones := callee.NewAhead(func(ctx context.Context, to call.Address) ([]callee.Callee, error) { return x.callees(ctx, o, to) })
+	if err := phones.Any(ctx, to); err != nil {
+		return Placed{}, err
+	}
 	if o.Join != nil && len(to) == 1 {
-		if callees, err := x.callees(ctx, o, to[0]); err != nil {
+		if callees, err := phones.Find(ctx, to[0]); err != nil {
 			return Placed{}, err
 		} else if len(callees) == 1 { // no need of a group
 			l, err := x.dial(ctx, o.CustomerID, p(), x.outboundTo(o, callees[0]))
@@ -25,7 +30,7 @@ func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []
 	g, err := x.groups.Place(ctx, group.Create{
 		At: time.Now(), ID: group.ID(newID()), CustomerID: o.CustomerID, FlowID: o.FlowID, Source: o.Source, Destinations: to,
 		Methods: group.Methods{Ring: group.RingMethod(o.RingMethod), Answer: group.AnswerMethod(o.AnswerMethod)}, Links: group.Links{MasterCallID: o.MasterCallID},
-	}, x.dialGroup(o, p))
+	}, x.dialGroup(o, p, phones.Find))
 	if err != nil {
 		return Placed{}, err
 	}
@@ -33,9 +38,9 @@ func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []
 }
 
 // dialGroup calls the phones of one destination of a groupcall.
-func (x *Exchange) dialGroup(o Order, p func() plan) groups.Dial {
+func (x *Exchange) dialGroup(o Order, p func() plan, find callee.Find) groups.Dial {
 	return func(ctx context.Context, to call.Address, g *groups.Groupcall) (phones []groups.Phone, err error) {
-		callees, err := x.callees(ctx, o, to)
+		callees, err := find(ctx, to)
 		for _, c := range callees {
 			out := x.outboundTo(o, c)
 			out.group = g.ID()

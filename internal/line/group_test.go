@@ -1,0 +1,91 @@
+package line_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"parley/internal/call"
+	"parley/internal/call/group"
+	"parley/internal/fault"
+	"parley/internal/line"
+	"parley/internal/trunk"
+	"parley/internal/trunk/guard"
+	"parley/internal/trunk/route"
+)
+
+// ways lets calls out but to those whom it refuses, and counts how often it was asked for each.
+type ways struct {
+	refused map[string]string // target: reason
+
+	mu    sync.Mutex // guards asked
+	asked map[string]int
+}
+
+func (w *ways) Plan(_ context.Context, _ string, to, _ call.Address) ([]route.Hop, error) {
+	w.mu.Lock()
+	w.asked[to.Target]++
+	w.mu.Unlock()
+	if reason := w.refused[to.Target]; reason != "" {
+		return nil, fault.New(fault.Exhausted, reason, "no call to %s", to.Target)
+	}
+	return []route.Hop{{Kind: route.SIP, To: to.Target}}, nil
+}
+
+func (w *ways) Admit(trunk.Request) (*guard.Pass, error) {
+	return guard.New(route.Limits{}).Free(), nil
+}
+
+// TestGroupOfRefused says that a groupcall which can call nobody is refused as the first of its destinations is, and nothing is made; with somebody to
+// call it is made, and who is asked for early is not asked for again.
+func TestGroupOfRefused(t *testing.T) {
+	const used, denied = "CALLS_OUT_LIMIT_REACHED", "DESTINATION_NOT_ALLOWED"
+	for _, ring := range []group.RingMethod{group.RingAll, group.Linear} {
+		for _, tt := range []struct {
+			to      []string
+			refused string
+			calls   int // at once
+		}{
+			{[]string{"used"}, used, 0},
+			{[]string{"used", "denied"}, used, 0},
+			{[]string{"denied", "used", "denied"}, denied, 0},
+			{[]string{"used", "used", "bob"}, "", 1},
+			{[]string{"denied", "bob"}, "", 1},
+			{[]string{"bob", "denied"}, "", 1},
+			{[]string{"used", "bob", "carol"}, "", map[group.RingMethod]int{group.RingAll: 2, group.Linear: 1}[ring]},
+		} {
+			t.Run(fmt.Sprint(ring, tt.to), func(t *testing.T) {
+				w := &ways{refused: map[string]string{"used": used, "denied": denied}, asked: map[string]int{}}
+				o := open
+				o.Trunks = w
+				perform(t, o, func(b *theatre) {
+					b.x.Use(&network{callees: map[string][]int{"bob": {180}, "carol": {180}}})
+					order := line.Order{CustomerID: customer, Group: true, RingMethod: string(ring), Actions: []byte(`[{"type":"answer"}]`)}
+					for _, name := range tt.to {
+						order.Destinations = append(order.Destinations, call.Address{Type: "sip", Target: name})
+					}
+					p, err := b.x.Place(b.ctx, order)
+					if fault.ReasonOf(err) != tt.refused && (err != nil || tt.refused != "") {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Second)
+					log := slices.Concat(b.log("groupcall_*"), b.log("call_*"), b.log("activeflow_*"))
+					if made := len(log) > 0; made != (tt.refused == "") || len(b.calls()) != tt.calls {
+						t.Errorf("%d calls, log %q", len(b.calls()), log)
+					}
+					for name, n := range w.asked {
+						if n > 1 {
+							t.Errorf("asked %d times for %s", n, name)
+						}
+					}
+					if len(p.Groups) > 0 {
+						_, _ = b.x.HangupGroup(b.ctx, customer, string(p.Groups[0].ID))
+					}
+				})
+			})
+		}
+	}
+}
