@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ func (l *listener) hearsNone(hertz float64) {
 	l.until(hertz, "not at all", func(level float64) bool { return level < -50 })
 }
 
-// say sends a tone as fast as it is heard, until stop is called.
+// say sends a tone as fast as it is heard, until stop is called. A frame that has begun is sent to its end: the library would cut the connection.
 func (l *listener) say(hertz float64) (stop func()) {
 	samples := tone(l.rate, hertz, time.Minute)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -118,7 +119,7 @@ func (l *listener) say(hertz float64) (stop func()) {
 				b = binary.LittleEndian.AppendUint16(b, uint16(v))
 			}
 			samples = samples[l.rate/50:]
-			if err := l.c.Write(ctx, websocket.MessageBinary, b); err != nil {
+			if err := l.c.Write(context.Background(), websocket.MessageBinary, b); err != nil {
 				return
 			}
 			<-tick.C
@@ -218,4 +219,32 @@ func TestMediaStreamAlone(t *testing.T) {
 	s.stop()
 	one.wantEnd(websocket.StatusGoingAway, "stopping")
 	two.wantEnd(websocket.StatusGoingAway, "stopping")
+}
+
+// TestStreamsOutliveAStall stops the whole server for two seconds, as a machine does that swaps or moves: no client is blamed for that.
+func TestStreamsOutliveAStall(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	room := "/conferences/" + s.conference(nil)
+	one, two := s.listen(room, 8000), s.listen(room, 48000)
+	for range 3 {
+		stop := one.say(hertzA)
+		two.hearsTone(hertzA)
+		if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		two.hearsNone(hertzA)
+	}
+	for _, l := range []*listener{one, two} {
+		l.mu.Lock()
+		if l.closed != nil {
+			t.Errorf("a stream was ended: %v", l.closed)
+		}
+		l.mu.Unlock()
+	}
 }

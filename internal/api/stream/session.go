@@ -23,8 +23,6 @@ const (
 	reasonMost   = 123      // bytes of a reason (RFC 6455 section 5.5)
 	pollEvery    = 20 * time.Millisecond
 	closeTimeout = 10 * time.Second // longest write to a client that takes nothing at all
-	behindMost   = 50               // frames that a client may lose in a window before it counts as too slow
-	window       = 500              // polls: 10 s
 )
 
 // session is one stream.
@@ -119,17 +117,17 @@ func (x *session) write(ctx context.Context) error {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	frame := make([]int16, ear.Samples)
-	before := uint64(0) // lost before this window
-	for n := 1; ; n++ {
+	var b blame
+	lag := &x.streams.lag
+	for {
+		b.busy(time.Since(lag.begin), lag.total())
 		for f, ok := x.ring.Next(frame); ok; f, ok = x.ring.Next(frame) {
 			if err := x.send(f); err != nil || ctx.Err() != nil {
 				return err
 			}
-		}
-		if lost := x.ring.Lost(); lost > before+behindMost {
-			return x.late()
-		} else if n%window == 0 {
-			before = lost
+			if b.late(x.ring.Lost(), time.Since(lag.begin), lag.total()) {
+				return x.late()
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -170,12 +168,16 @@ func (x *session) beat(ctx context.Context) error {
 		if err := x.admitted(ctx); err != nil {
 			return err
 		}
-		patience, cancel := context.WithTimeout(ctx, x.streams.o.Patience)
+		stalled := x.streams.lag.total()
+		// Not the stream's context: the library cuts the connection when that ends in the middle of a frame, and the farewell with it.
+		patience, cancel := context.WithTimeout(context.Background(), x.streams.o.Patience)
 		err := x.c.Ping(patience)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, context.DeadlineExceeded) && x.streams.lag.total() > stalled:
+			// It is the server that was late: the client is asked again.
 		case errors.Is(err, context.DeadlineExceeded):
 			return x.late()
 		case err != nil:

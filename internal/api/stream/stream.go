@@ -1,6 +1,6 @@
 // Package stream is the sound of live conferences and calls over WebSockets: what an ordinary listener hears goes out, what comes in is heard by all. Each stream
 // has three goroutines: one reads, one writes, one asks for signs of life. A client that is too slow loses sound and is then disconnected; the media loop never
-// waits for one.
+// waits for one. What the server could not send because it stood still itself is held against nobody.
 package stream
 
 import (
@@ -57,6 +57,7 @@ type Streams struct {
 	quit context.Context // ends with Run
 	end  context.CancelCauseFunc
 	all  sync.WaitGroup
+	lag  lag
 
 	mu   sync.Mutex
 	keys map[string]int // open ones by access key
@@ -70,14 +71,14 @@ func New(o Options) *Streams {
 	o.PerKey = cmp.Or(o.PerKey, 20)
 	o.Beat = cmp.Or(o.Beat, 10*time.Second)
 	o.Patience = cmp.Or(o.Patience, 5*time.Second)
-	s := &Streams{o: o, keys: map[string]int{}, open: map[*session]struct{}{}}
+	s := &Streams{o: o, lag: lag{begin: time.Now()}, keys: map[string]int{}, open: map[*session]struct{}{}}
 	s.quit, s.end = context.WithCancelCause(context.Background())
 	return s
 }
 
-// Run waits for ctx, then ends all streams and returns when they are closed.
+// Run watches how punctual the server is until ctx ends, then ends all streams and returns when they are closed.
 func (s *Streams) Run(ctx context.Context) error {
-	<-ctx.Done()
+	s.lag.watch(ctx)
 	s.mu.Lock()
 	s.end(stopping())
 	s.mu.Unlock()
