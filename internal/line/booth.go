@@ -7,6 +7,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/finish"
 	"parley/internal/line/leg"
 	"parley/internal/loop"
 	"parley/internal/prompt"
@@ -64,13 +65,13 @@ func (l *Line) closeBooth() {
 }
 
 // checked ends a call in a booth whose audio has stayed away for too long (RFC 3550 says nothing of it; a phone that is silent still sends).
-func (l *Line) checked() *ending {
+func (l *Line) checked() *finish.Ending {
 	state := l.leg.State()
 	if l.booth == nil || !l.answered || state.Held || state.Silent || l.x.o.MediaTimeout <= 0 {
 		return l.fate
 	}
 	if l.booth.port.Silence() > l.x.o.MediaTimeout {
-		e := l.byUs(call.Failed, conference.LeftMediaTimeout, "media_timeout").because(cause.ByHealth)
+		e := finish.ByUs(call.Failed, conference.LeftMediaTimeout, "media_timeout").Because(cause.ByHealth)
 		return &e
 	}
 	return l.fate

@@ -7,6 +7,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/finish"
 )
 
 // chain ties a call to its master, whose end is its own.
@@ -33,8 +34,8 @@ func (x *Exchange) unchain(ctx context.Context, id call.ID) {
 	delete(x.chained, id)
 	x.mu.Unlock()
 	for _, l := range all {
-		e := l.byUs(call.Normal, conference.LeftCallEnded, "its master call has ended")
-		e.hangup.Reason = "" // what its state suggests
+		e := finish.ByUs(call.Normal, conference.LeftCallEnded, "its master call has ended")
+		e.Hangup.Reason = "" // what its state suggests
 		l.press(ctx, &e)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/callee"
+	"parley/internal/line/finish"
 	"parley/internal/line/leg"
 	"parley/internal/line/script"
 	"parley/internal/room"
@@ -134,19 +135,8 @@ func (c *chair) Place() script.Place {
 // Done implements script.Seat.
 func (c *chair) Done() <-chan struct{} { return c.seat.Done() }
 
-// results are the reasons of ends in the words of flows.
-var results = map[conference.LeaveReason]string{
-	conference.LeftKicked: "kicked", conference.LeftTerminated: "terminated", conference.LeftTimeout: "timeout", conference.LeftPeer: "peer_left",
-	conference.LeftLost: "lost", conference.LeftMediaTimeout: "lost", conference.LeftCallEnded: "lost", conference.LeftModeratorGone: "terminated",
-}
-
 // Result implements script.Seat.
-func (c *chair) Result() string {
-	if result := results[c.ended().Cause()]; result != "" {
-		return result
-	}
-	return "left"
-}
+func (c *chair) Result() string { return finish.Result(c.ended().Cause()) }
 
 // Enter implements script.Seat.
 func (c *chair) Enter(ctx context.Context) (string, error) {
@@ -167,6 +157,10 @@ func (c *chair) Enter(ctx context.Context) (string, error) {
 	}
 	if at != c {
 		c.last = at
+	}
+	if at.seat.Cause() == conference.LeftTransferred { // somebody else has its place: it is about to be hung up
+		<-ctx.Done()
+		return "", ctx.Err()
 	}
 	if at.seat.Cause() == conference.LeftRefused {
 		err = fault.New(fault.Conflict, "CONFERENCE_REFUSED", "the conference did not let the call in")
@@ -248,9 +242,7 @@ func (c *chair) enter(ctx context.Context) error {
 		return err
 	}
 	l.timer.Reset(l.x.o.ConnectAfter)
-	if far, ok := l.far().(Live); ok && l.x.o.Chat != nil {
-		l.helpers.Go(func() { l.relay(l.life, c, far) })
-	}
+	l.converse(c)
 	return nil
 }
 

@@ -42,6 +42,9 @@ func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupR
 	}
 	id := v.Conference.ID
 	defer func() {
+		if l.handing.Load() {
+			return // it goes on without this call
+		}
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.x.o.WriteTimeout)
 		defer cancel()
 		_, _ = l.x.o.Rooms.Do(end, id, conference.Terminate{At: time.Now()}, room.DoOptions{})
@@ -75,7 +78,12 @@ func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID
 		Join: &Joining{ConferenceID: string(id), straight: true},
 	}
 	facts := make(chan race, 2*calleesMax)
-	lines, err := l.dialAll(ctx, order, o.Destinations, facts)
+	lines, err := l.x.dialAll(ctx, order, o.Destinations, func(out *outbound) {
+		var callee *Line
+		out.made = func(line *Line) { callee = line }
+		out.answered = func() { facts <- race{line: callee, answered: true} }
+		out.ended = func(c call.Call) { facts <- race{line: callee, reason: c.HangupReason} }
+	})
 	if len(lines) == 0 {
 		return call.Failed, err
 	}
@@ -102,27 +110,28 @@ func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID
 // calleesMax is how many phones one connect rings at most.
 const calleesMax = 50
 
-func (l *stage) dialAll(ctx context.Context, order Order, to []call.Address, facts chan race) (lines []*Line, failure error) {
-	p, err := l.x.planOf(ctx, order)
+// dialAll calls all phones of the destinations. set is told of each call before it is made.
+func (x *Exchange) dialAll(ctx context.Context, order Order, to []call.Address, set func(*outbound)) (lines []*Line, failure error) {
+	p, err := x.planOf(ctx, order)
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range to {
-		callees, err := l.x.callees(ctx, order, d)
+		callees, err := x.callees(ctx, order, d)
 		if err != nil {
 			failure = err
-			l.x.o.Log.Warn("callee not dialled", "call", l.id, "reason", fault.ReasonOf(err), "error", err)
+			x.o.Log.Warn("callee not dialled", "reason", fault.ReasonOf(err), "error", err)
+		}
+		if order.Join != nil && !order.Join.straight { // one place for one who is expected
+			callees = callees[:min(1, len(callees))]
 		}
 		for _, c := range callees {
 			if len(lines) == calleesMax {
 				return lines, nil
 			}
-			out := l.x.outboundTo(order, c)
-			var callee *Line
-			out.made = func(line *Line) { callee = line }
-			out.answered = func() { facts <- race{line: callee, answered: true} }
-			out.ended = func(c call.Call) { facts <- race{line: callee, reason: c.HangupReason} }
-			made, err := l.x.dial(ctx, order.CustomerID, p(), out)
+			out := x.outboundTo(order, c)
+			set(out)
+			made, err := x.dial(ctx, order.CustomerID, p(), out)
 			if err != nil {
 				failure = err
 				continue

@@ -2,7 +2,6 @@ package line
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"parley/internal/call"
@@ -11,6 +10,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
+	"parley/internal/line/voice"
 	"parley/internal/prompt"
 	"parley/internal/room"
 )
@@ -20,7 +20,7 @@ import (
 func (x *Exchange) Control(ctx context.Context, customerID, callID string, c Control) (call.Call, error) {
 	l := x.line(call.ID(callID))
 	if l == nil || l.customer != customerID {
-		return x.overOf(ctx, customerID, call.ID(callID))
+		return ledger.Over(ctx, x.o.Store, customerID, call.ID(callID))
 	}
 	if err := l.control(ctx, c); err != nil {
 		return call.Call{}, err
@@ -30,18 +30,6 @@ func (x *Exchange) Control(ctx context.Context, customerID, callID string, c Con
 		return call.Call{}, err
 	}
 	return now, nil
-}
-
-// overOf says why a call without a line cannot be controlled.
-func (x *Exchange) overOf(ctx context.Context, customerID string, id call.ID) (call.Call, error) {
-	r := ledger.New(x.o.Store, "")
-	if err := r.Load(ctx, id); err != nil && fault.KindOf(err) != fault.NotFound {
-		return call.Call{}, err
-	}
-	if r.Call.ID == "" || r.Call.CustomerID != customerID {
-		return call.Call{}, fault.New(fault.NotFound, "CALL_NOT_FOUND", "there is no such call; check the id")
-	}
-	return r.Call, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up", id)
 }
 
 // overlay is what the API has laid over a call.
@@ -84,7 +72,7 @@ func (l *Line) control(ctx context.Context, c Control) (err error) {
 			in(func() error { return l.hold(ctx, true) })
 			break
 		}
-		return l.sound(ctx, true, func(context.Context) ([]prompt.Sound, error) { return l.tone("music") })
+		return l.sound(ctx, true, func(context.Context) ([]prompt.Sound, error) { return l.voice().Tone("music") })
 	case "talk", "play":
 		return l.tellCaller(ctx, c)
 	case "digits":
@@ -130,9 +118,9 @@ func (l *Line) tellCaller(ctx context.Context, c Control) error {
 	}
 	return l.sound(ctx, false, func(ctx context.Context) ([]prompt.Sound, error) {
 		if c.Do == "play" {
-			return l.fetch(ctx, c.URLs)
+			return l.voice().Fetch(ctx, c.URLs)
 		}
-		return l.say(ctx, c)
+		return l.voice().Say(ctx, prompt.Speech{Text: c.Text, Language: c.Language, Provider: c.Provider, Voice: c.Voice})
 	})
 }
 
@@ -161,7 +149,7 @@ func (l *Line) hold(ctx context.Context, on bool) error {
 	}
 	l.hush()
 	if on {
-		if sounds, err := l.tone("music"); err == nil {
+		if sounds, err := l.voice().Tone("music"); err == nil {
 			l.playNow(sounds, true)
 		}
 	}
@@ -188,39 +176,7 @@ func (l *Line) hush() {
 	}
 }
 
-func (l *Line) tone(name string) ([]prompt.Sound, error) {
-	if l.x.o.Prompts == nil {
-		return nil, voiceless()
-	}
-	s, err := l.x.o.Prompts.Tone(name)
-	return []prompt.Sound{s}, err
-}
-
-func voiceless() error {
-	return fault.New(fault.Unavailable, "VOICE_UNAVAILABLE", "this server has no sounds and no voice")
-}
-
-func (l *Line) say(ctx context.Context, c Control) ([]prompt.Sound, error) {
-	if l.x.o.Prompts == nil {
-		return nil, voiceless()
-	}
-	s, err := l.x.o.Prompts.Say(ctx, prompt.Speech{Text: c.Text, Language: c.Language, Provider: c.Provider, Voice: c.Voice})
-	return []prompt.Sound{s}, err
-}
-
-func (l *Line) fetch(ctx context.Context, urls []string) (sounds []prompt.Sound, err error) {
-	if l.x.o.Prompts == nil {
-		return nil, voiceless()
-	}
-	for _, url := range urls {
-		s, err := l.x.o.Prompts.Fetch(ctx, l.customer, url)
-		if err != nil {
-			return nil, fmt.Errorf("fetch %s: %w", url, err)
-		}
-		sounds = append(sounds, s)
-	}
-	return sounds, nil
-}
+func (l *Line) voice() voice.Voice { return voice.Voice{Library: l.x.o.Prompts, Customer: l.customer} }
 
 // sound gets sounds and has the call hear them alone, in place of what the API has had played before.
 func (l *Line) sound(ctx context.Context, repeat bool, get func(context.Context) ([]prompt.Sound, error)) error {

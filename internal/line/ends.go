@@ -2,7 +2,6 @@ package line
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/finish"
 	"parley/internal/line/ledger"
 	"parley/internal/room"
 	"parley/internal/store/cause"
@@ -25,88 +25,26 @@ func closed(c <-chan struct{}) bool {
 }
 
 // gaveUp is the end of a call that did not get as far as its answer's confirmation.
-func (l *Line) gaveUp(err error) ending {
+func (l *Line) gaveUp(err error) finish.Ending {
 	if closed(l.gone()) {
 		return l.byDialog()
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return l.stopped()
+		return finish.Stopped()
 	}
-	return l.byUs(call.Failed, conference.LeftRefused, err.Error())
+	return finish.ByUs(call.Failed, conference.LeftRefused, err.Error())
 }
 
-func (l *Line) byDialog() ending {
+func (l *Line) byDialog() finish.Ending {
 	by, status := l.far().Cause()
-	e := ending{hangup: call.Hangup{By: call.Remote, Reason: call.ReasonOf(status)}, leave: conference.LeftHangup}
-	if by != string(call.Remote) { // the door ended it: session timer, transport
-		e.hangup.By, e.leave = call.Local, conference.LeftCallEnded
-	}
-	if status != 0 {
-		e.hangup.Detail = fmt.Sprintf("SIP status %d", status)
-		if l.record.Call.Status == call.Progressing {
-			e.hangup.Reason = call.Failed
-		}
-	}
-	return e
+	return finish.ByDialog(by, status, l.record.Call.Status == call.Progressing)
 }
 
-// seatReasons are the ends of seats that are not a normal end of the call.
-var seatReasons = map[conference.LeaveReason]call.HangupReason{
-	conference.LeftMaxDuration:  call.TimedOut,
-	conference.LeftLost:         call.Failed,
-	conference.LeftMediaTimeout: call.Failed,
-	conference.LeftCallEnded:    call.Failed,
-	conference.LeftRefused:      call.Failed,
-}
-
-// bySeat is the end of a call whose only reason to be was its seat.
-func (l *Line) bySeat(s *room.Seat) ending {
-	why := s.Cause()
-	reason, special := seatReasons[why]
-	if !special {
-		reason = call.Normal
-	}
-	e := l.byUs(reason, why, string(why)).because(s.By())
-	e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the conference has ended the call (%s)", why)
-	return e
-}
-
-// refused is the end of a call that may not have what it wants.
-func (l *Line) refused(err error) ending {
-	e := l.byUs(call.Failed, conference.LeftRefused, err.Error())
-	if fault.KindOf(err) == fault.Exhausted || fault.ReasonOf(err) == "CONFERENCE_FULL" {
-		e.hangup.Reason = call.Busy
-	}
-	e.refuse = err
-	return e
-}
-
-func (l *Line) stopped() ending {
-	e := l.byUs(call.Failed, conference.LeftLost, "the server is stopping").because(cause.ByRecovery)
-	e.refuse = fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
-	return e
-}
-
-func (l *Line) hungUp() ending {
+func (l *Line) hungUp() finish.Ending {
 	if e := l.why.Load(); e != nil {
-		return e.because(l.asked)
+		return e.Because(l.asked)
 	}
-	e := l.byUs(call.Normal, conference.LeftHangup, "hung up").because(l.asked)
-	if l.outbound != nil && !l.answered {
-		e.hangup.Reason = call.Canceled
-	}
-	e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the call was ended before it was answered")
-	return e
-}
-
-func (l *Line) byUs(reason call.HangupReason, leave conference.LeaveReason, detail string) ending {
-	return ending{hangup: call.Hangup{By: call.Local, Reason: reason, Detail: detail}, leave: leave}
-}
-
-// because has the log say who or what ended the call.
-func (e ending) because(by json.RawMessage) ending {
-	e.by = by
-	return e
+	return finish.HungUp(l.outbound != nil && !l.answered).Because(l.asked)
 }
 
 // bySIP returns a context whose changes are what the call's phone has brought about.
@@ -115,7 +53,7 @@ func (l *Line) bySIP(ctx context.Context) context.Context {
 }
 
 // press ends the line from any goroutine; the first one's reason counts.
-func (l *Line) press(ctx context.Context, why *ending) {
+func (l *Line) press(ctx context.Context, why *finish.Ending) {
 	l.hangOnce.Do(func() {
 		l.asked = cause.In(ctx)
 		l.why.Store(why)
@@ -124,37 +62,37 @@ func (l *Line) press(ctx context.Context, why *ending) {
 }
 
 // tellFar tells the other side that the call is over.
-func (l *Line) tellFar(e ending) {
+func (l *Line) tellFar(e finish.Ending) {
 	f := l.far()
 	switch {
 	case f == nil || closed(f.Done()):
 	case l.answered:
-		f.Hangup(e.hangup.Detail)
+		f.Hangup(e.Hangup.Detail)
 	case l.outbound != nil:
-		l.outbound.leg.Cancel(e.hangup.Detail)
+		l.outbound.leg.Cancel(e.Hangup.Detail)
 	default:
-		if e.refuse == nil {
-			e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the call was ended before it was answered")
+		if e.Refuse == nil {
+			e.Refuse = fault.New(fault.Conflict, "CALL_ENDED", "the call was ended before it was answered")
 		}
-		l.inbound.d.Reject(e.refuse)
+		l.inbound.d.Reject(e.Refuse)
 	}
 }
 
 // end writes down that the call is over: the seat's end before the call's.
-func (l *Line) end(ctx context.Context, e ending) error {
+func (l *Line) end(ctx context.Context, e finish.Ending) error {
 	write, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(l.x.o.StopTimeout, cancel) })()
 	l.endTape(write)
-	left := l.leave(write, l.chair.Load(), e.leave)
-	err := errors.Join(left, l.record.Must(write, l.x.o.WriteTimeout, e.hangup))
+	left := l.leave(write, l.chair.Load(), e.Leave)
+	err := errors.Join(left, l.record.Must(write, l.x.o.WriteTimeout, e.Hangup))
 	if l.outbound != nil {
 		l.outbound.close(l.record.Call)
 	}
 	l.x.strike(l.id)
 	l.x.unchain(ctx, l.id)
 	close(l.finished)
-	l.x.o.Log.Info("call ended", "call", l.id, "by", e.hangup.By, "reason", e.hangup.Reason, "detail", e.hangup.Detail)
+	l.x.o.Log.Info("call ended", "call", l.id, "by", e.Hangup.By, "reason", e.Hangup.Reason, "detail", e.Hangup.Detail)
 	return err
 }
 
@@ -162,6 +100,9 @@ func (l *Line) end(ctx context.Context, e ending) error {
 func (l *Line) leave(ctx context.Context, c *chair, reason conference.LeaveReason) error {
 	if c == nil {
 		return nil
+	}
+	if l.handing.Load() {
+		reason = conference.LeftTransferred
 	}
 	for wait := ledger.RetryFirst; ; wait = min(2*wait, ledger.RetryMost) {
 		err := c.seat.Leave(ctx, reason)
@@ -195,3 +136,5 @@ func retriable(err error) bool {
 	kind := fault.KindOf(err)
 	return kind == fault.Unavailable || kind == fault.Internal
 }
+
+func bySeat(s *room.Seat) finish.Ending { return finish.BySeat(s.Cause(), s.By()) }

@@ -11,6 +11,7 @@ import (
 	"parley/internal/flow/action"
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
+	"parley/internal/line/finish"
 	"parley/internal/line/ledger"
 	"parley/internal/line/script"
 	"parley/internal/line/script/record"
@@ -73,25 +74,13 @@ func (l *Line) forget(ctx context.Context) {
 }
 
 // runFlow performs the call's flow and returns what that leads to.
-func (l *Line) runFlow(ctx context.Context) ending {
+func (l *Line) runFlow(ctx context.Context) finish.Ending {
 	end := l.x.o.Flows.Perform(ctx, l.plan.show.plan, l.stage())
 	reason := end.Hangup
 	if end.HangupLike != "" {
 		reason = l.x.reasonOf(ctx, end.HangupLike)
 	}
-	if reason == "" {
-		reason = call.Normal
-	}
-	e := l.byUs(reason, conference.LeftHangup, end.Reason).because(cause.In(record.By(ctx, l.plan.show.plan.Env.ActiveflowID, "")))
-	switch reason {
-	case call.Busy:
-		e.refuse = fault.New(fault.Exhausted, "CALL_REFUSED", "the call was refused as busy")
-	case call.Failed:
-		e.refuse = fault.New(fault.Unavailable, "CALL_FAILED", "the flow of this call failed (%s)", end.Reason)
-	default:
-		e.refuse = fault.New(fault.Conflict, "CALL_ENDED", "the call was ended before it was answered (%s)", end.Reason)
-	}
-	return e
+	return finish.ByFlow(reason, end.Reason).Because(cause.In(record.By(ctx, l.plan.show.plan.Env.ActiveflowID, "")))
 }
 
 // reasonOf is why another call has ended; normal when it has not.

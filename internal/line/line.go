@@ -19,6 +19,7 @@ import (
 	"parley/internal/line/groups"
 	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
+	"parley/internal/line/transfer"
 	"parley/internal/line/way"
 	"parley/internal/prompt"
 	"parley/internal/room"
@@ -58,6 +59,8 @@ type Exchange struct {
 	routes *way.Router
 	groups *groups.Host
 
+	transfers *transfer.Host
+
 	door atomic.Pointer[Dialer]
 	work sync.WaitGroup // lines that run in goroutines of the exchange
 
@@ -83,6 +86,7 @@ func New(o Options) *Exchange {
 	}
 	x := &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous), lines: map[call.ID]*Line{}, chained: map[call.ID][]*Line{}}
 	x.groups = groups.New(groups.Options{Store: o.Store, Log: o.Log, WriteTimeout: o.WriteTimeout, StopTimeout: o.StopTimeout, Go: x.lend})
+	x.transfers = transfer.New(transfer.Options{Store: o.Store, Rooms: o.Rooms, Lines: switchboard{x}, Prompts: o.Prompts, Log: o.Log, WriteTimeout: o.WriteTimeout})
 	return x
 }
 

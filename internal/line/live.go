@@ -11,6 +11,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/finish"
 	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
 	"parley/internal/line/visit"
@@ -35,14 +36,15 @@ type Line struct {
 	asks     chan func()   // what has to run in the line's goroutine; unbuffered
 	hang     chan struct{} // closed when somebody wants the call to end
 	hangOnce sync.Once
-	asked    json.RawMessage        // who closed hang, as the log keeps it, or nil; written before
-	why      atomic.Pointer[ending] // why, when it is not just hung up
-	over     chan struct{}          // closed when no more asks are taken
-	finished chan struct{}          // closed when Run is about to return
-	helpers  sync.WaitGroup         // the show, and who listens to the booth
+	asked    json.RawMessage               // who closed hang, as the log keeps it, or nil; written before
+	why      atomic.Pointer[finish.Ending] // why, when it is not just hung up
+	over     chan struct{}                 // closed when no more asks are taken
+	finished chan struct{}                 // closed when Run is about to return
+	helpers  sync.WaitGroup                // the show, and who listens to the booth
 
-	chair atomic.Pointer[chair] // where it sits; set by the show
-	keys  *leg.Keys
+	chair   atomic.Pointer[chair] // where it sits; set by the show
+	handing atomic.Bool           // somebody else gets its seat, and its conference goes on
+	keys    *leg.Keys
 
 	owned // by the goroutine of Run
 }
@@ -57,6 +59,8 @@ type inbound struct {
 type owned struct {
 	record    *ledger.Entry
 	leg       *leg.Leg // nil before it has ports
+	heir      Dialog   // of the phone that has taken the place of the first one, nil for none
+	start     func()   // begins what the call is for
 	answered  bool
 	booth     *booth
 	told      leg.State // what its seat knows of the leg's
@@ -67,8 +71,8 @@ type owned struct {
 	tape      *calls.Recording // that runs, nil for none
 	life      context.Context  // of the show and of what is played
 	timer     *time.Timer
-	began     bool    // whether what the call is for has begun
-	fate      *ending // of a step that ends the call
+	began     bool           // whether what the call is for has begun
+	fate      *finish.Ending // of a step that ends the call
 }
 
 // plan is what a call is for.
@@ -77,14 +81,6 @@ type plan struct {
 	conference conference.ID          // to enter; "" for a flow alone
 	join       Joining                // how
 	show       *show                  // nil: straight into the conference
-}
-
-// ending is why a line ends, as each of those who have to hear of it is told.
-type ending struct {
-	hangup call.Hangup            // the call's record
-	leave  conference.LeaveReason // the seat
-	refuse error                  // the caller, when it has no answer yet; nil: that the call has ended
-	by     json.RawMessage        // the log; nil: the dialog
 }
 
 func (x *Exchange) newLine(id call.ID, customer string, p plan) *Line {
@@ -97,6 +93,8 @@ func (x *Exchange) newLine(id call.ID, customer string, p plan) *Line {
 // far is the dialog, nil while there is none.
 func (l *Line) far() far {
 	switch {
+	case l.heir != nil:
+		return l.heir
 	case l.inbound.d != nil:
 		return l.inbound.d
 	case l.outbound != nil && l.outbound.leg != nil:
@@ -133,7 +131,7 @@ func (l *Line) Run(ctx context.Context) error {
 	e := l.live(ctx)
 	close(l.over)
 	l.tellFar(e)
-	e.hangup.At, e.hangup.Quality = time.Now(), l.leg.Quality()
+	e.Hangup.At, e.Hangup.Quality = time.Now(), l.leg.Quality()
 	l.dismiss()
 	l.closeBooth()
 	l.close()
@@ -142,23 +140,23 @@ func (l *Line) Run(ctx context.Context) error {
 	if !l.began {
 		l.forget(ctx)
 	}
-	return l.end(cause.Put(ctx, e.by), e)
+	return l.end(cause.Put(ctx, e.By), e)
 }
 
 // live keeps the call until somebody ends it.
-func (l *Line) live(ctx context.Context) ending {
+func (l *Line) live(ctx context.Context) finish.Ending {
 	l.timer = time.NewTimer(l.x.o.ConnectAfter)
 	defer l.timer.Stop()
 	health := time.NewTicker(healthEvery)
 	defer health.Stop()
 	limit := time.NewTimer(l.x.o.MaxDuration)
 	defer limit.Stop()
-	shown := make(chan ending, 1)
-	start := func() {
+	shown := make(chan finish.Ending, 1)
+	l.start = func() {
 		l.began = true
 		l.helpers.Go(func() { shown <- l.perform(l.life) })
 	}
-	if e, ended := l.begin(ctx, start); ended {
+	if e, ended := l.begin(ctx); ended {
 		return e
 	}
 	for {
@@ -170,19 +168,19 @@ func (l *Line) live(ctx context.Context) ending {
 		case <-l.spent():
 			return l.overspent()
 		case <-l.released():
-			return l.bySeat(l.seat())
+			return bySeat(l.seat())
 		case <-ctx.Done():
-			return l.stopped()
+			return finish.Stopped()
 		case e := <-shown:
 			return e
 		case ask := <-l.asks:
 			ask()
 		case p := <-l.progress():
-			l.progressed(ctx, p, start)
+			l.progressed(ctx, p)
 		case <-health.C:
 			l.fate = l.checked()
 		case <-limit.C:
-			return l.byUs(call.TimedOut, conference.LeftMaxDuration, "the longest duration of a call was reached").because(cause.ByTimer)
+			return finish.ByUs(call.TimedOut, conference.LeftMaxDuration, "the longest duration of a call was reached").Because(cause.ByTimer)
 		case <-l.timer.C:
 			l.catchUp(ctx)
 		}
@@ -193,35 +191,35 @@ func (l *Line) live(ctx context.Context) ending {
 }
 
 // begin is the first step of the call: ring, or dial.
-func (l *Line) begin(ctx context.Context, start func()) (ending, bool) {
+func (l *Line) begin(ctx context.Context) (finish.Ending, bool) {
 	if l.outbound != nil {
 		l.dialNext(ctx)
 		if l.fate != nil {
 			return *l.fate, true
 		}
-		return ending{}, false
+		return finish.Ending{}, false
 	}
 	if err := l.inbound.d.Ring(); err != nil {
 		return l.gaveUp(err), true
 	}
-	start()
-	return ending{}, false
+	l.start()
+	return finish.Ending{}, false
 }
 
 // perform does what the call is for.
-func (l *Line) perform(ctx context.Context) ending {
+func (l *Line) perform(ctx context.Context) finish.Ending {
 	if l.plan.show != nil {
 		return l.runFlow(ctx)
 	}
 	c, err := l.join(ctx, l.plan.conference)
 	if err != nil {
-		return l.refused(err)
+		return finish.Refused(err)
 	}
 	if _, err = c.Enter(ctx); err != nil && !closed(c.ended().Done()) {
-		return l.refused(err)
+		return finish.Refused(err)
 	}
 	l.farewell(ctx, c.ended())
-	return l.bySeat(c.ended())
+	return bySeat(c.ended())
 }
 
 // catchUp does what could not be done at once: the participant that counts as connected although no packet has come, and what could not be written.
@@ -269,7 +267,7 @@ func (l *Line) answer(ctx context.Context, notes ...call.Command) error {
 	l.note(ctx, append(notes, call.Answer{At: time.Now()})...)
 	if lateOffer {
 		if err := l.accepted(ctx, confirmed); err != nil {
-			e := l.byUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
+			e := finish.ByUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
 			if closed(l.gone()) {
 				e = l.byDialog()
 			}

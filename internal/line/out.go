@@ -12,6 +12,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/callee"
+	"parley/internal/line/finish"
 	"parley/internal/store/cause"
 	"parley/internal/trunk"
 )
@@ -61,9 +62,9 @@ func (l *Line) dialNext(ctx context.Context) {
 		}
 		l.x.o.Log.Warn("cannot dial", "call", l.id, "to", h.To, "reason", fault.ReasonOf(o.failure), "error", o.failure)
 	}
-	e := l.byUs(call.Failed, conference.LeftRefused, "there is no way to the callee")
+	e := finish.ByUs(call.Failed, conference.LeftRefused, "there is no way to the callee")
 	if o.failure != nil {
-		e.hangup.Detail = fmt.Sprintf("%s: %v", fault.ReasonOf(o.failure), o.failure)
+		e.Hangup.Detail = fmt.Sprintf("%s: %v", fault.ReasonOf(o.failure), o.failure)
 	}
 	l.fate = &e
 }
@@ -85,7 +86,7 @@ func (l *Line) try(ctx context.Context, h callee.Hop) error {
 }
 
 // progressed takes a response of the callee. answered is called when it is the answer.
-func (l *Line) progressed(ctx context.Context, p Progress, start func()) {
+func (l *Line) progressed(ctx context.Context, p Progress) {
 	switch {
 	case p.Status == 0: // the channel is closed
 		l.outbound.replies = nil
@@ -103,7 +104,7 @@ func (l *Line) progressed(ctx context.Context, p Progress, start func()) {
 			}
 		}
 	case p.Status < 300:
-		l.pickedUp(ctx, p, start)
+		l.pickedUp(ctx, p)
 	default:
 		l.outbound.replies = nil
 		l.declined(ctx, p)
@@ -119,13 +120,13 @@ func (l *Line) adoptAnswer(body []byte) error {
 	return nil
 }
 
-func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
+func (l *Line) pickedUp(ctx context.Context, p Progress) {
 	o := l.outbound
 	o.replies, l.answered = nil, true
 	o.last.Answered()
 	if p.Body != nil || !l.leg.Applied() {
 		if err := l.adoptAnswer(p.Body); err != nil {
-			e := l.byUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
+			e := finish.ByUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))
 			l.fate = &e
 			return
 		}
@@ -136,9 +137,11 @@ func (l *Line) pickedUp(ctx context.Context, p Progress, start func()) {
 	l.note(ctx, call.Answer{At: time.Now()})
 	l.tell(ctx)
 	if o.answered != nil {
-		o.answered()
+		if o.answered(); closed(l.hang) {
+			return
+		}
 	}
-	start()
+	l.start()
 }
 
 // declined tries the next way, or ends the line with what the callee said.
@@ -151,11 +154,7 @@ func (l *Line) declined(ctx context.Context, p Progress) {
 		l.dialNext(ctx)
 		return
 	}
-	e := ending{hangup: call.Hangup{By: call.Remote, Reason: call.ReasonOf(p.Status)}, leave: conference.LeftRefused}
-	e.hangup.Detail = fmt.Sprintf("SIP status %d %s", p.Status, p.Phrase)
-	if p.Status == 408 && time.Since(o.began) >= o.last.Timeout {
-		e.hangup.By, e.hangup.Reason = call.Local, call.DialOut
-	}
+	e := finish.Declined(p.Status, p.Phrase, p.Status == 408 && time.Since(o.began) >= o.last.Timeout)
 	l.fate = &e
 }
 
@@ -176,8 +175,8 @@ func (l *Line) spent() <-chan struct{} {
 }
 
 // overspent is the end of a call that the guard wants to end.
-func (l *Line) overspent() ending {
-	return l.byUs(call.TimedOut, conference.LeftMaxDuration, l.outbound.last.Why()).because(cause.ByTimer)
+func (l *Line) overspent() finish.Ending {
+	return finish.ByUs(call.TimedOut, conference.LeftMaxDuration, l.outbound.last.Why()).Because(cause.ByTimer)
 }
 
 // dial makes a call to one callee, which runs in a goroutine of the exchange. The call's record is written when it returns.
@@ -212,7 +211,7 @@ func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outboun
 
 // abort ends a call that has a record and does not come about.
 func (l *Line) abort(ctx context.Context, err error) {
-	e := l.byUs(call.Failed, conference.LeftRefused, err.Error())
+	e := finish.ByUs(call.Failed, conference.LeftRefused, err.Error())
 	l.press(ctx, &e)
 	l.outbound.hops = nil
 	_ = l.Run(ctx)

@@ -23,20 +23,22 @@ type network struct {
 	callees map[string][]int
 	at      map[string][]string // places of an extension
 	legs    []*departure
+	known   map[string]*line.Line // by the Replaces header that names them
 }
 
 // departure is a call that was placed.
 type departure struct {
 	*phone
+	line     *line.Line
 	out      line.Outgoing
 	replies  chan line.Progress
 	canceled []string
 }
 
-func (n *network) Dial(_ context.Context, o line.Outgoing, _ *line.Line) (line.Departure, error) {
+func (n *network) Dial(_ context.Context, o line.Outgoing, its *line.Line) (line.Departure, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	l := &departure{phone: newPhone(), out: o, replies: make(chan line.Progress, 16)}
+	l := &departure{phone: newPhone(), line: its, out: o, replies: make(chan line.Progress, 16)}
 	n.legs = append(n.legs, l)
 	go l.live(n.callees[o.To])
 	return l, nil
@@ -81,6 +83,8 @@ func (n *network) Contacts(_ context.Context, _, extension string) (out []line.O
 	}
 	return out, nil
 }
+
+func (n *network) Replaced(header string) *line.Line { return n.known[header] }
 
 func (l *departure) Progress() <-chan line.Progress { return l.replies }
 

@@ -6,7 +6,6 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/line/pin"
-	"parley/internal/prompt"
 	"parley/internal/room"
 )
 
@@ -31,13 +30,7 @@ func (l *Line) identify(ctx context.Context, c *conference.Conference, j *confer
 
 // speak has the call hear a sentence, or a tone when there is no voice.
 func (l *Line) speak(ctx context.Context, text string) error {
-	var s prompt.Sound
-	err := voiceless()
-	if l.x.o.Prompts != nil {
-		if s, err = l.x.o.Prompts.Say(ctx, prompt.Speech{Text: text, Language: "en-US"}); err != nil {
-			s, err = l.x.o.Prompts.Tone("beep")
-		}
-	}
+	s, err := l.voice().Tell(ctx, text)
 	if err != nil {
 		return l.ask(ctx, func() {
 			if err = l.answer(ctx); err == nil {

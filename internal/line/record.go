@@ -28,17 +28,14 @@ func (x *Exchange) Hangup(ctx context.Context, callID string) (call.Call, error)
 
 // hangupOrphan is Hangup for a call without a line: one that has ended, or whose end could not be written.
 func (x *Exchange) hangupOrphan(ctx context.Context, id call.ID) (call.Call, error) {
-	r := ledger.New(x.o.Store, "")
-	if err := r.Load(ctx, id); err != nil {
-		if fault.KindOf(err) == fault.NotFound {
-			return call.Call{}, fault.New(fault.NotFound, "CALL_NOT_FOUND", "there is no such call; check the id")
-		}
+	r, err := ledger.Find(ctx, x.o.Store, "", id)
+	if err != nil {
 		return call.Call{}, err
 	}
 	if r.Call.Status == call.Ended {
 		return r.Call, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up", id)
 	}
-	err := r.Write(ctx, call.Recover{At: time.Now()})
+	err = r.Write(ctx, call.Recover{At: time.Now()})
 	return r.Call, err
 }
 
@@ -50,6 +47,9 @@ func (x *Exchange) Recover(ctx context.Context) error {
 	}
 	if err := ledger.RecoverGroups(ctx, x.o.Store); err != nil {
 		return fmt.Errorf("recover groupcalls: %w", err)
+	}
+	if err := x.transfers.Recover(ctx); err != nil {
+		return err
 	}
 	if found > 0 {
 		x.o.Log.Info("recovered calls of the process before", "calls", found)

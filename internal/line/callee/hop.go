@@ -1,6 +1,9 @@
 package callee
 
 import (
+	"net/url"
+	"strings"
+
 	"parley/internal/trunk"
 	"parley/internal/trunk/guard"
 )
@@ -10,6 +13,18 @@ type Hop struct {
 	Outgoing
 	guarded *trunk.Request // nil: nobody has to be asked
 	pass    *guard.Pass    // of one that is tried
+}
+
+// Replace has the callee's phone take the call in place of the one that a Replaces header names (RFC 3891); "" does not.
+func (h *Hop) Replace(header string) {
+	if header == "" {
+		return
+	}
+	sep := "?"
+	if strings.Contains(h.To, "?") {
+		sep = "&"
+	}
+	h.To += sep + "Replaces=" + strings.ReplaceAll(url.QueryEscape(header), "+", "%20")
 }
 
 // Admit asks the guard. A hop that was let pass is given back with Release.

@@ -1,0 +1,17 @@
+package leg
+
+// Twin is the leg as another dialog would have it: the same session, with descriptions of its own. What it agrees on counts once the leg has Become it.
+func (l *Leg) Twin() *Leg {
+	t := &Leg{Session: l.Session, codecs: l.codecs}
+	t.Describe(nil, false)
+	return t
+}
+
+// Become makes the leg what its twin has agreed on. An error leaves it as it was.
+func (l *Leg) Become(t *Leg) error {
+	if err := t.Apply(); err != nil {
+		return err
+	}
+	l.sdp, l.body, l.media, l.applied, l.state = t.sdp, t.body, t.media, t.applied, t.state
+	return nil
+}
