@@ -44,7 +44,7 @@ func (h *rooms) Write(ctx context.Context, id conference.ID, decide func(*confer
 		if err := json.Unmarshal(rec.Doc, &p); err != nil {
 			return err
 		}
-		s.Participants = append(s.Participants, p)
+		s.Participants = append(s.Participants, &p)
 	}
 	key := "conference/" + string(id)
 	_, version, err := h.st.Last(ctx, key)

@@ -286,7 +286,7 @@ func (h *rooms) Do(ctx context.Context, id conference.ID, c conference.Command, 
 		if err := json.Unmarshal(inside[i].Doc, &p); err != nil {
 			return room.View{}, err
 		}
-		s.Participants = append(s.Participants, p)
+		s.Participants = append(s.Participants, &p)
 	}
 	live, err := h.st.List(ctx, store.Query{Kind: store.Recording, Conference: string(id), Live: true, Limit: 1000})
 	if err != nil {

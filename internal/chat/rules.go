@@ -111,11 +111,11 @@ func owns(m Message, as conference.ParticipantID) error {
 
 // present returns a participant that has not left.
 func present(s *conference.State, id conference.ParticipantID) (*conference.Participant, error) {
-	i := slices.IndexFunc(s.Participants, func(p conference.Participant) bool { return p.ID == id })
+	i := slices.IndexFunc(s.Participants, func(p *conference.Participant) bool { return p.ID == id })
 	if i < 0 || s.Participants[i].Status == conference.Leaving {
 		return nil, fault.New(fault.Conflict, "CONFERENCECALL_LEAVED", "conferencecall %s has left or is leaving; it neither writes nor reads any more", id)
 	}
-	return &s.Participants[i], nil
+	return s.Participants[i], nil
 }
 
 // joined returns who is in the conference, and not on the way or in the lobby.

@@ -27,7 +27,7 @@ func (d *decision) waiting(p *Participant) Waiting {
 // wait makes those that have not joined wait, or go on, as it should be now.
 func (d *decision) wait() {
 	for i := range d.next.Participants {
-		if p := &d.next.Participants[i]; p.Status == Joining {
+		if p := d.next.Participants[i]; p.Status == Joining {
 			d.holdBack(i, d.waiting(p))
 		}
 	}
@@ -41,7 +41,7 @@ func (d *decision) holdBack(i int, w Waiting) {
 
 func (d *decision) admitWaiting(c Admit) error {
 	return d.eachWaiting(c.ID, c.All, func(i int) error {
-		p := d.next.Participants[i]
+		p := *d.next.Participants[i]
 		switch {
 		case p.Status == Leaving:
 			return alreadyLeaving(p.ID)
@@ -54,7 +54,7 @@ func (d *decision) admitWaiting(c Admit) error {
 
 func (d *decision) deny(c Deny) error {
 	return d.eachWaiting(c.ID, c.All, func(i int) error {
-		p := d.next.Participants[i]
+		p := *d.next.Participants[i]
 		switch {
 		case p.Status == Leaving:
 		case p.Waiting == "":
@@ -79,7 +79,7 @@ func (d *decision) eachWaiting(id ParticipantID, all bool, do func(i int) error)
 		return do(i)
 	}
 	for i := range d.next.Participants {
-		if p := &d.next.Participants[i]; p.Status == Joining && p.Waiting != "" {
+		if p := d.next.Participants[i]; p.Status == Joining && p.Waiting != "" {
 			if err := do(i); err != nil {
 				return err
 			}
@@ -104,7 +104,7 @@ func (d *decision) muteAll(muted bool) error {
 		return err
 	}
 	for i := range d.next.Participants {
-		p := &d.next.Participants[i]
+		p := d.next.Participants[i]
 		if p.Status == Leaving || p.Role != Member || p.Muted == muted {
 			continue
 		}

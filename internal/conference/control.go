@@ -16,7 +16,7 @@ func (d *decision) set(c Set) error {
 	if err != nil {
 		return err
 	}
-	old := d.next.Participants[i]
+	old := *d.next.Participants[i]
 	if old.Status == Leaving {
 		return alreadyLeaving(c.ID)
 	}
@@ -74,7 +74,7 @@ func (d *decision) speech(c Speech) error {
 	if i < 0 {
 		return nil
 	}
-	p := &d.next.Participants[i]
+	p := d.next.Participants[i]
 	switch {
 	case !c.Speaking:
 		d.hush(i)
@@ -94,7 +94,7 @@ func (d *decision) digit(c Digit) error {
 		return nil
 	}
 	p := d.next.Participants[i]
-	d.emit(Event{Type: ConferencecallDigitReceived, Participant: &p, Digit: digit})
+	d.emit(Event{Type: ConferencecallDigitReceived, Participant: p, Digit: digit})
 	d.agree(p.ID)
 	return nil
 }

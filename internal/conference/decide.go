@@ -109,7 +109,7 @@ func (d *decision) conference(kind string, change func(*Conference)) {
 
 // participant records a change of the i-th participant.
 func (d *decision) participant(i int, kind string, change func(*Participant)) {
-	p := d.next.Participants[i]
+	p := *d.next.Participants[i]
 	change(&p)
 	p.Updated = d.at
 	d.emit(Event{Type: kind, Participant: &p})

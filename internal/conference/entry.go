@@ -54,7 +54,7 @@ func (d *decision) connected(c Connected) error {
 	if err != nil {
 		return err
 	}
-	p := d.next.Participants[i]
+	p := *d.next.Participants[i]
 	switch p.Status {
 	case Joined:
 		return nil

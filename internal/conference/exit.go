@@ -17,7 +17,7 @@ func (d *decision) leave(c Leave) error {
 	if i < 0 {
 		return nil
 	}
-	p := d.next.Participants[i]
+	p := *d.next.Participants[i]
 	if p.Status == Leaving {
 		d.leaved(i)
 		return nil
@@ -60,7 +60,7 @@ func (d *decision) left(c Left) error {
 
 // eject sends the i-th participant, who is not leaving yet, on its way out.
 func (d *decision) eject(i int, reason LeaveReason) {
-	p := d.next.Participants[i]
+	p := *d.next.Participants[i]
 	d.leaving(i, reason)
 	d.after(p, reason)
 }
@@ -108,5 +108,5 @@ func (d *decision) after(p Participant, reason LeaveReason) {
 
 // moderated reports whether a joined moderator is there.
 func (d *decision) moderated() bool {
-	return slices.ContainsFunc(d.next.Participants, func(p Participant) bool { return p.Role == Moderator && p.Status == Joined })
+	return slices.ContainsFunc(d.next.Participants, func(p *Participant) bool { return p.Role == Moderator && p.Status == Joined })
 }

@@ -164,7 +164,7 @@ func (d *decision) expire() error {
 
 // overdue reports whether the i-th participant's deadline has passed.
 func (d *decision) overdue(i int) bool {
-	at := d.next.deadline(&d.next.Participants[i])
+	at := d.next.deadline(d.next.Participants[i])
 	return !at.IsZero() && !d.at.Before(at)
 }
 

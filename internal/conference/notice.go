@@ -35,7 +35,7 @@ func (s *State) Unannounced() (out []ParticipantID) {
 		return nil
 	}
 	for j := range s.Participants {
-		if p := &s.Participants[j]; p.Status == Joined && s.notice(p.ID) < 0 {
+		if p := s.Participants[j]; p.Status == Joined && s.notice(p.ID) < 0 {
 			out = append(out, p.ID)
 		}
 	}

@@ -51,7 +51,7 @@ type Limits struct {
 // conference that does not exist. It belongs to one goroutine.
 type State struct {
 	Conference   Conference
-	Participants []Participant
+	Participants []*Participant // the records that events brought: they are replaced, never written to
 	Recordings   []tape.Recording
 	Notices      []tape.Notice // of the recording that runs; they are not kept over a restart, because nobody stays over one
 	Limits       Limits
@@ -69,7 +69,7 @@ func (s *State) Apply(e Event) {
 		s.Conference = *e.Conference
 	}
 	if e.Participant != nil {
-		s.applyParticipant(*e.Participant)
+		s.applyParticipant(e.Participant)
 	}
 	if e.Recording != nil {
 		s.applyRecording(*e.Recording)
@@ -86,7 +86,7 @@ func (s *State) Apply(e Event) {
 	s.Conference.Count = len(s.Participants)
 }
 
-func (s *State) applyParticipant(p Participant) {
+func (s *State) applyParticipant(p *Participant) {
 	i := s.index(p.ID)
 	switch {
 	case p.Status == Leaved:
@@ -116,7 +116,7 @@ func (s *State) NextDeadline() time.Time {
 		}
 	}
 	for i := range s.Participants {
-		earlier(s.deadline(&s.Participants[i]))
+		earlier(s.deadline(s.Participants[i]))
 	}
 	for i := range s.Recordings {
 		earlier(s.Recordings[i].Deadline(s.Limits.FinishDeadline))

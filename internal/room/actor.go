@@ -194,7 +194,7 @@ func (r *room) chores(now time.Time) []*request {
 		}
 	}
 	for i := range r.state.Participants {
-		p := &r.state.Participants[i]
+		p := r.state.Participants[i]
 		seat := r.seats[p.ID]
 		switch {
 		case p.Status == conference.Leaving:

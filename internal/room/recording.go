@@ -89,7 +89,7 @@ func (h *Host) readRecording(ctx context.Context, id string) (r tape.Recording, 
 func (r *room) record(rec *tape.Recording, c *capture.Capture) {
 	r.reel = deck.Thread(rec, c, r.media().Tap(c))
 	for i := range r.state.Participants {
-		r.reel.Show(&r.state.Participants[i])
+		r.reel.Show(r.state.Participants[i])
 	}
 	r.host.o.Log.Info("recording started", "conference", r.id, "recording", rec.ID)
 	r.host.deck.Keep(*rec, c, taped{r.host, r.id})

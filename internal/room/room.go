@@ -101,7 +101,7 @@ func (h *Host) Stats() Stats {
 // View is a conference as it was right after a command, with the version of its key and the log position that it reflects.
 type View struct {
 	Conference  conference.Conference
-	Participant *conference.Participant // the one that the command named, when it named one
+	Participant *conference.Participant // the one that the command named, when it named one; only to be read
 	Version     int64
 	Seq         int64
 }

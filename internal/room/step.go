@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"parley/internal/conference"
 	"parley/internal/fault"
@@ -69,7 +70,7 @@ func (r *room) append(change *store.Change) error {
 // decide runs the commands one after the other on a copy of the state. Refusals are answered at once.
 func (r *room) decide(group []*request) *batch {
 	b := &batch{next: r.state, place: r.place, arriving: map[conference.ParticipantID]*Seat{}, captures: map[string]*capture.Capture{}}
-	b.next.Participants = append([]conference.Participant(nil), r.state.Participants...)
+	b.next.Participants = slices.Clone(r.state.Participants)
 	for _, q := range group {
 		if err := b.allows(q); err != nil {
 			q.answer(View{}, err)
@@ -133,8 +134,7 @@ func (b *batch) take(q *request, events []conference.Event, refused error) {
 		}
 	}
 	if p := find(b.next.Participants, who); p != nil && o.view.Participant == nil {
-		now := *p
-		o.view.Participant = &now
+		o.view.Participant = p
 	}
 	if q.capture != nil && len(events) > 0 {
 		b.captures[events[0].Recording.ID] = q.capture
@@ -147,10 +147,10 @@ func (b *batch) take(q *request, events []conference.Event, refused error) {
 	b.outcomes = append(b.outcomes, o)
 }
 
-func find(in []conference.Participant, id conference.ParticipantID) *conference.Participant {
-	for i := range in {
-		if in[i].ID == id {
-			return &in[i]
+func find(in []*conference.Participant, id conference.ParticipantID) *conference.Participant {
+	for _, p := range in {
+		if p.ID == id {
+			return p
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func (h *Checks) Round(s *conference.State, at time.Time, evidence map[conferenc
 	var out []conference.Command
 	failures := map[conference.ParticipantID]int{} // made anew: who is gone is forgotten
 	for i := range s.Participants {
-		p := &s.Participants[i]
+		p := s.Participants[i]
 		if p.Status == conference.Leaving {
 			continue // has its own deadline
 		}

@@ -186,7 +186,7 @@ func Command(a Action, s *conference.State, who conference.Participant, at time.
 func kickLast(s *conference.State, by conference.ParticipantID, at time.Time) conference.Command {
 	var last *conference.Participant
 	for i := range s.Participants {
-		p := &s.Participants[i]
+		p := s.Participants[i]
 		if p.Status == conference.Joined && p.Role != conference.Moderator && p.ID != by && (last == nil || !p.Joined.Before(last.Joined)) {
 			last = p
 		}

@@ -85,34 +85,34 @@ func TestMaps(t *testing.T) {
 }
 
 func TestCommands(t *testing.T) {
-	joined := func(id string, role conference.Role, at int) conference.Participant {
-		return conference.Participant{
+	joined := func(id string, role conference.Role, at int) *conference.Participant {
+		return &conference.Participant{
 			ID: conference.ParticipantID(id), Status: conference.Joined, Role: role,
 			ParticipantTimes: conference.ParticipantTimes{Joined: epoch.Add(time.Duration(at))},
 		}
 	}
-	s := conference.State{Participants: []conference.Participant{
+	s := conference.State{Participants: []*conference.Participant{
 		joined("boss", conference.Moderator, 1), joined("last", conference.Member, 3), joined("first", conference.Member, 2), joined("other", conference.Moderator, 4),
 	}}
 	boss := s.Participants[0]
-	if c := Command(KickLast, &s, boss, epoch); c != (conference.Kick{At: epoch, ID: "last"}) {
+	if c := Command(KickLast, &s, *boss, epoch); c != (conference.Kick{At: epoch, ID: "last"}) {
 		t.Errorf("kicks %+v", c)
 	}
 	s.Conference.MuteNewcomers, s.Conference.Admission = true, conference.Locked
-	if c := Command(MuteAll, &s, boss, epoch); c != (conference.MuteAll{At: epoch}) {
+	if c := Command(MuteAll, &s, *boss, epoch); c != (conference.MuteAll{At: epoch}) {
 		t.Errorf("mutes %+v", c)
 	}
-	if c := Command(Lock, &s, boss, epoch); c != (conference.Unlock{At: epoch}) {
+	if c := Command(Lock, &s, *boss, epoch); c != (conference.Unlock{At: epoch}) {
 		t.Errorf("locks %+v", c)
 	}
 	boss.Volume = 11
-	if c := Command(Louder, &s, boss, epoch).(conference.Set); *c.Patch.Volume != volumeMost {
+	if c := Command(Louder, &s, *boss, epoch).(conference.Set); *c.Patch.Volume != volumeMost {
 		t.Errorf("volume %d", *c.Patch.Volume)
 	}
-	if c := Command(Deaf, &s, boss, epoch).(conference.Set); !*c.Patch.Deaf || !*c.Patch.Muted {
+	if c := Command(Deaf, &s, *boss, epoch).(conference.Set); !*c.Patch.Deaf || !*c.Patch.Muted {
 		t.Errorf("deaf %+v", c.Patch)
 	}
-	if Command(KickLast, &conference.State{}, boss, epoch) != nil {
+	if Command(KickLast, &conference.State{}, *boss, epoch) != nil {
 		t.Error("kicks nobody")
 	}
 }

@@ -163,15 +163,15 @@ func Unfinished(ctx context.Context, st store.Store, id conference.ID) ([]tape.R
 }
 
 // Inside returns the participants of a conference that have not leaved, in order of their creation.
-func Inside(ctx context.Context, st store.Store, id conference.ID) ([]conference.Participant, error) {
-	var all []conference.Participant
+func Inside(ctx context.Context, st store.Store, id conference.ID) ([]*conference.Participant, error) {
+	var all []*conference.Participant
 	q := store.Query{Kind: store.Conferencecall, Conference: string(id), Live: true, Limit: PageSize}
 	err := Each(ctx, st, q, func(record store.Record) error {
 		var p conference.Participant
 		if err := json.Unmarshal(record.Doc, &p); err != nil {
 			return fmt.Errorf("read conferencecall %s: %w", record.ID, err)
 		}
-		all = append(all, p)
+		all = append(all, &p)
 		return nil
 	})
 	slices.Reverse(all)
