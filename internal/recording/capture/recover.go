@@ -114,6 +114,7 @@ func mend(f *file, stream page.Stream) (page.Tail, error) {
 	if err != nil || t.Ended {
 		return t, err
 	}
+	t = t.Whole(info.Size())
 	f.size = t.Size
 	f.release()
 	t.Ended, t.Reason, t.EndedAt = true, Interrupted, t.Clock

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	pollEvery  = 40 * time.Millisecond
+	pollEvery  = 20 * time.Millisecond
 	spaceEvery = time.Second
 	// batchBytes is how much may collect before it is written although there is more in the ring.
 	batchBytes = 1 << 20

@@ -12,5 +12,8 @@
 //	7  0                      32  rate in Hz
 //	8  stream: whose page it is
 //
+// Magic, length and checksum stand at these places in every version, so that a whole page of another version can be told from a damaged one. What a
+// reader does not know it refuses; nobody may take that for damage and cut it off.
+//
 // Audio that nobody heard has no page. A run of samples in a page is without a hole and within a cell of the clock.
 package page

@@ -178,6 +178,14 @@ func open(b []byte, stream Stream) (Page, bool) {
 	return p, true
 }
 
+// known reports whether the payload's coding is one of this version.
+func (p Page) known() bool { return p.coding == plain || p.coding == packed && p.Kind == Audio }
+
+func unknownFormat(number uint32, version int, coding uint8) error {
+	return fault.New(fault.Conflict, "RECORDING_FORMAT_UNKNOWN",
+		"page %d of this capture has version %d and coding %d, which this build cannot read: keep the file and read it with the build that wrote it", number, version, coding)
+}
+
 // Samples decodes a page of audio into dst, which it grows when needed, and returns its samples.
 func (p Page) Samples(dst []int16) ([]int16, error) {
 	if cap(dst) < p.Count {

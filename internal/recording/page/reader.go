@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,8 @@ func NewReader(src io.Reader, stream Stream) *Reader {
 }
 
 // Next returns the next whole page, io.EOF at the end. It refuses pages whose key it has not with RECORDING_KEY_MISSING and
-// RECORDING_KEY_WRONG. Any other error is the source's.
+// RECORDING_KEY_WRONG, and whole pages of another version or coding with RECORDING_FORMAT_UNKNOWN: they are not damaged, but for another build. Any
+// other error is the source's.
 func (r *Reader) Next() (Page, error) {
 	for {
 		if err := r.more(headLen); err != nil {
@@ -51,6 +53,9 @@ func (r *Reader) Next() (Page, error) {
 		}
 		n := need(r.buf[r.at:r.end])
 		if n == 0 {
+			if err := r.foreign(); err != nil {
+				return Page{}, err
+			}
 			r.seek()
 			continue
 		}
@@ -65,6 +70,9 @@ func (r *Reader) Next() (Page, error) {
 		if !ok {
 			r.seek()
 			continue
+		}
+		if !p.known() {
+			return Page{}, unknownFormat(p.Number, version, p.coding)
 		}
 		if r.buf[r.at+7] == sealed {
 			var err error
@@ -109,6 +117,26 @@ func (r *Reader) more(n int) error {
 		}
 	}
 	return nil
+}
+
+// foreign refuses a whole page of another version. All versions have magic, length and checksum at the same places.
+func (r *Reader) foreign() error {
+	b := r.buf[r.at:r.end]
+	if string(b[:4]) != magic || b[4] == version {
+		return nil
+	}
+	n := binary.LittleEndian.Uint32(b[40:])
+	if n > maxPayload {
+		return nil
+	}
+	if err := r.more(headLen + int(n)); err != nil {
+		return err
+	}
+	b = r.buf[r.at:r.end]
+	if len(b) < headLen+int(n) || binary.LittleEndian.Uint32(b[44:]) != checksum(b[:headLen+int(n)]) {
+		return nil
+	}
+	return unknownFormat(binary.LittleEndian.Uint32(b[24:]), int(b[4]), b[6])
 }
 
 // seek goes on to where the next page may begin.

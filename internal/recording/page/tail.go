@@ -16,6 +16,20 @@ type Tail struct {
 	Ended   bool   // its end is marked
 	Reason  string // of the end
 	EndedAt uint64 // clock of the mark
+
+	cell   uint64 // the last that has audio
+	before *Tail  // what it was before that cell; nil when the cell is known to be whole
+}
+
+// Whole returns the tail for a file of size bytes. When something follows the last whole page, the writer died inside a write, and of the cell that it
+// was at some lanes may be stored and others not: such a cell is given up, so that nobody is silent beside others who are heard.
+func (t Tail) Whole(size int64) Tail {
+	if size <= t.Size || t.before == nil || t.Ended {
+		return t
+	}
+	whole := *t.before
+	whole.Clock = max(whole.Clock, t.Life.Origin+t.cell*Cell)
+	return whole
 }
 
 // ReadTail finds the end of a capture of size bytes without reading all of it. What follows the last whole page is not part of it.
@@ -40,6 +54,7 @@ func readTail(src io.ReaderAt, from, size int64, stream Stream) (t Tail, sure bo
 		if err != nil {
 			return t, false, fmt.Errorf("find end of capture: %w", err)
 		}
+		t.enter(p)
 		t.Size, t.Number = from+p.Offset+int64(p.Size), p.Number+1
 		if l, ok := p.Life(); ok {
 			t.Life, t.Begun, sure = l, true, true
@@ -54,6 +69,18 @@ func readTail(src io.ReaderAt, from, size int64, stream Stream) (t Tail, sure bo
 		if t.Begun {
 			t.Clock = max(t.Clock, p.End())
 		}
+	}
+}
+
+// enter notes where a cell begins. A beat is written when the cells before it are.
+func (t *Tail) enter(p Page) {
+	switch cell := (p.Clock - t.Life.Origin) / Cell; {
+	case p.Kind == Beat:
+		t.before = nil
+	case p.Kind == Audio && t.Begun && p.Clock >= t.Life.Origin && (t.before == nil || cell > t.cell):
+		before := *t
+		before.before = nil
+		t.cell, t.before = cell, &before
 	}
 }
 
