@@ -30,7 +30,11 @@ func (b *book) init() {
 
 // dialogID names the dialog of a request as RFC 3261 section 12 does, seen from this side.
 func dialogID(req *sip.Request) string {
-	return strings.Join([]string{req.CallID().Value(), field.Tag(req.To().Params), field.Tag(req.From().Params)}, "\x00")
+	return dialogName(req.CallID().Value(), field.Tag(req.To().Params), field.Tag(req.From().Params))
+}
+
+func dialogName(callID, ours, theirs string) string {
+	return strings.Join([]string{callID, ours, theirs}, "\x00")
 }
 
 // inviteID is equal for copies of one INVITE that differ in their Via only (RFC 3261 section 8.2.2.2).
@@ -64,11 +68,16 @@ func (b *book) find(req *sip.Request) *dialog.Dialog {
 	if req.From() == nil || req.To() == nil || req.CallID() == nil {
 		return nil
 	}
+	return b.known(req.CallID().Value(), field.Tag(req.To().Params), field.Tag(req.From().Params))
+}
+
+// known returns the dialog with a Call-ID, our tag and the peer's, nil when there is none.
+func (b *book) known(callID, ours, theirs string) *dialog.Dialog {
 	b.mu.Lock()
-	d := b.dialogs[dialogID(req)]
-	c := b.placed[dial.Key(req.CallID().Value(), field.Tag(req.To().Params))]
+	d := b.dialogs[dialogName(callID, ours, theirs)]
+	c := b.placed[dial.Key(callID, ours)]
 	b.mu.Unlock()
-	if d == nil && c != nil && c.Tag() == field.Tag(req.From().Params) {
+	if d == nil && c != nil && c.Tag() == theirs {
 		return c.Dialog
 	}
 	return d

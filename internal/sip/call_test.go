@@ -27,7 +27,7 @@ func TestCall(t *testing.T) {
 			if c := header(res, "contact"); !strings.HasPrefix(c, "<sip:conference:6f1c@"+s.Addr().String()) || !strings.HasSuffix(c, ";isfocus") {
 				t.Errorf("contact %q", c)
 			}
-			if header(res, "supported") != "100rel, timer" || !strings.Contains(header(res, "allow"), "UPDATE") {
+			if header(res, "supported") != "100rel, timer, replaces" || !strings.Contains(header(res, "allow"), "UPDATE") {
 				t.Errorf("abilities: %s", res)
 			}
 			p.bye()

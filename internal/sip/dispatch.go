@@ -6,6 +6,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"parley/internal/sip/field"
+	"parley/internal/sip/replaces"
 	"parley/internal/sip/stack"
 )
 
@@ -105,7 +106,7 @@ func (s *Server) inspect(req *sip.Request) *stack.Verdict {
 	}
 	var unknown []string
 	for _, tag := range field.Values(req, "require") {
-		if !strings.EqualFold(tag, "100rel") && !strings.EqualFold(tag, "timer") {
+		if !strings.EqualFold(tag, "100rel") && !strings.EqualFold(tag, "timer") && !strings.EqualFold(tag, replaces.Tag) {
 			unknown = append(unknown, tag)
 		}
 	}

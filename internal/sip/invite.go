@@ -90,7 +90,7 @@ func (s *Server) accept(req *sip.Request, d *dialog.Dialog) (Line, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.stack.Life, 10*time.Second)
 	defer cancel()
-	l, err := s.o.Exchange.Accept(ctx, in, d)
+	l, err := s.route(ctx, req, in, d)
 	switch {
 	case err == nil:
 		return l, nil

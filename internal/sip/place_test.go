@@ -19,7 +19,7 @@ func TestPlace(t *testing.T) {
 			if string(c.call.Body()) != ourOffer || from.Address.User != "4711" || from.DisplayName != "A 'b'" || c.call.Recipient.User != "bob" {
 				t.Errorf("INVITE %s", c.call)
 			}
-			for name, want := range map[string]string{"Supported": "100rel, timer", "Session-Expires": "1800", "Max-Forwards": "70", "Content-Type": "application/sdp"} {
+			for name, want := range map[string]string{"Supported": "100rel, timer, replaces", "Session-Expires": "1800", "Max-Forwards": "70", "Content-Type": "application/sdp"} {
 				if got := header(c.call, name); got != want {
 					t.Errorf("%s: %q, want %q", name, got, want)
 				}

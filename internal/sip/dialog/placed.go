@@ -110,6 +110,21 @@ func (d *Dialog) Answered() bool {
 	return d.state == answered || d.state == confirmed
 }
 
+// Standing is how a dialog stands.
+type Standing struct {
+	Line        Line
+	Early, Over bool
+	Ours        bool   // the INVITE was
+	Source      string // IP:PORT that the peer's last target refresh came from
+}
+
+// Standing returns how the dialog stands just now.
+func (d *Dialog) Standing() Standing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Standing{d.line, d.state == early, d.state == over, d.tx == nil, d.leg.Source}
+}
+
 // End closes an INVITE of ours that has no answer yet: by "remote" or "local", with the status of a failure or 0. It returns false when there
 // is an answer; later causes do not count.
 func (d *Dialog) End(by string, status int) bool {

@@ -19,7 +19,7 @@ import (
 )
 
 // Supported are the option tags of Supported and Require that this side understands.
-const Supported = "100rel, timer"
+const Supported = "100rel, timer, replaces"
 
 // Timing of a server; every value is set.
 type Timing struct {
