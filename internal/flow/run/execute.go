@@ -31,7 +31,7 @@ func (r *Run) execute(at time.Time) (Step, bool) {
 	if err != nil {
 		return r.fail("ACTION_OPTION_INVALID")
 	}
-	v.Action.Option = filled
+	v.Action.Option = r.show(v.Action.Option, filled)
 	if reason := r.Env.Unavailable[a.Type]; reason != "" {
 		return r.fail(reason)
 	}

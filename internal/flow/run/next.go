@@ -2,6 +2,7 @@ package run
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"parley/internal/call"
@@ -265,7 +266,20 @@ func (r *Run) jump(id string) bool {
 
 // visit notes that the present action is being executed.
 func (r *Run) visit(a flow.Action, at time.Time) *Visit {
-	a.Executed = flow.Time(at)
+	a.Executed, a.Option = flow.Time(at), r.show(nil, a.Option)
 	r.Executed = append(r.Executed, Visit{Action: a, Frame: r.top().Kind})
 	return &r.Executed[len(r.Executed)-1]
+}
+
+// small options are never left out: saying so is no shorter.
+const small = 32
+
+// show returns the option as Executed has it, in the place of what it had. A run that goes in circles repeats its options: what is too much in all
+// is left out, with how much that was.
+func (r *Run) show(had, option json.RawMessage) json.RawMessage {
+	if r.Shown -= len(had); r.Shown+len(option) > shownMax && len(option) > small {
+		option = []byte(`{"omitted_bytes":` + strconv.Itoa(len(option)) + `}`)
+	}
+	r.Shown += len(option)
+	return option
 }

@@ -10,10 +10,11 @@ import (
 
 // The limits of a run.
 const (
-	ActionsMax   = 100  // executed actions
-	turnsMax     = 1000 // moves from one action to the next without a step
-	framesMax    = 16   // lists in each other
-	CompletesMax = 5    // flows that follow each other by on_complete_flow_id
+	ActionsMax   = 100       // executed actions
+	turnsMax     = 1000      // moves from one action to the next without a step
+	framesMax    = 16        // lists in each other
+	shownMax     = 128 << 10 // bytes of the options in Executed
+	CompletesMax = 5         // flows that follow each other by on_complete_flow_id
 )
 
 // Env is what a run knows of where it runs. Ids are "" for none.
@@ -42,6 +43,7 @@ type Run struct {
 	Executed []Visit // what has been executed, in order
 	Waiting  Waiting // for what
 	Step     Step    // the last one that Next returned
+	Shown    int     // bytes of the options in Executed
 	Typed    bool    // there are digits that no digits_receive has collected
 
 	leapt bool // a jump has set the present action; never true between two steps
@@ -81,7 +83,7 @@ type Frame struct {
 	Conference  string           `json:",omitempty"` // likewise, the conference
 }
 
-// Visit is an executed action and what came of it.
+// Visit is an executed action and what came of it. Its option is {"omitted_bytes": n} when those of the run are too long in all.
 type Visit struct {
 	Action  flow.Action
 	Frame   Kind
@@ -113,7 +115,7 @@ const (
 // Step is what comes next.
 type Step struct {
 	Kind        StepKind
-	Action      flow.Action   // of Do: as executed, variables in their places
+	Action      flow.Action   // of Do: as in Executed, variables in their places
 	Option      action.Option `json:"-"` // of Do: the action's option, read
 	Have        string        `json:",omitempty"`
 	Participant string        `json:",omitempty"` // of confbridge_join: the conferencecall that enters, "" for none
