@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"parley/internal/blob/disk"
 	"parley/internal/fault"
 	"parley/internal/mixer"
 	"parley/internal/recording/page"
@@ -21,6 +22,8 @@ type Options struct {
 	MinFree int64           // bytes that must be free on the disk to start; it stops when half of them are left. 0 means 128 MiB.
 	GiveUp  time.Duration   // how long a disk may refuse before the capture ends; 0 means 5 s
 	Ring    int             // samples that wait for the disk; 0 means a second of ten speakers at 48 kHz
+
+	on disk.FS // nil: this machine's
 }
 
 const (
@@ -129,6 +132,9 @@ func (o Options) filled() Options {
 	}
 	if o.Ring <= 0 {
 		o.Ring = ringSamples
+	}
+	if o.on == nil {
+		o.on = disk.OS
 	}
 	return o
 }

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"syscall"
 
+	"parley/internal/blob/disk"
 	"parley/internal/fault"
 )
 
@@ -25,11 +25,11 @@ var errFull = errors.New("the disk has no space")
 
 // file is what a capture is appended to.
 type file struct {
-	f    *os.File
+	f    disk.File
+	on   disk.FS
 	dir  string
 	name string
 	size int64 // of what is written as a whole
-	fd   int
 }
 
 // create makes the folder and the file of a capture.
@@ -37,20 +37,20 @@ func create(o Options) (*file, error) {
 	if o.ID == "" || o.ID != filepath.Base(o.ID) || o.ID[0] == '.' {
 		return nil, fault.New(fault.Invalid, "RECORDING_ID_INVALID", "%q cannot name a recording: use a UUID", o.ID)
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := disk.MkdirAll(o.on, o.Dir); err != nil {
 		return nil, unwritable(o.ID, err)
 	}
 	if err := enough(o.Dir, o.MinFree); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(o.Dir, o.ID)
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := o.on.Mkdir(dir); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return nil, fault.New(fault.Conflict, "RECORDING_EXISTS", "recording %s has a capture already: start it under a new id", o.ID)
 		}
 		return nil, unwritable(o.ID, err)
 	}
-	f := &file{dir: dir, name: filepath.Join(dir, pagesName)}
+	f := &file{on: o.on, dir: dir, name: filepath.Join(dir, pagesName)}
 	if err := f.open(); err != nil {
 		f.discard()
 		return nil, unwritable(o.ID, err)
@@ -59,17 +59,18 @@ func create(o Options) (*file, error) {
 }
 
 func (f *file) open() (err error) {
-	if f.f, err = os.OpenFile(f.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+	if f.f, err = f.on.Create(f.name); err != nil {
 		return err
 	}
-	f.fd = int(f.f.Fd())
 	if err := lock(f.f); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(f.dir, reserveName), make([]byte, reserveBytes), 0o600); err != nil {
+	reserve, err := f.on.Create(filepath.Join(f.dir, reserveName))
+	if err != nil {
 		return err
 	}
-	return errors.Join(syncDir(f.dir), syncDir(filepath.Dir(f.dir)))
+	_, err = reserve.Write(make([]byte, reserveBytes))
+	return errors.Join(err, reserve.Close(), f.on.SyncDir(f.dir), f.on.SyncDir(filepath.Dir(f.dir)))
 }
 
 func unwritable(id string, err error) error {
@@ -102,7 +103,7 @@ func (f *file) append(b []byte) error {
 
 // sync has all of it survive a power loss. It may be called beside append.
 func (f *file) sync() error {
-	if err := syscall.Fdatasync(f.fd); err != nil {
+	if err := f.f.Sync(); err != nil {
 		return fmt.Errorf("sync capture: %w", err)
 	}
 	return nil
@@ -118,8 +119,8 @@ func (f *file) appendSync(b []byte) error {
 
 // release gives the reserve back and cuts off what was written in part.
 func (f *file) release() {
-	_ = os.Remove(filepath.Join(f.dir, reserveName)) // without it the end may not fit, and the next start finds it missing
-	_ = f.f.Truncate(f.size)                         // a torn tail is skipped by readers
+	_ = f.on.Remove(filepath.Join(f.dir, reserveName)) // without it the end may not fit, and the next start finds it missing
+	_ = f.f.Truncate(f.size)                           // a torn tail is skipped by readers
 }
 
 func (f *file) close() {
@@ -132,17 +133,14 @@ func (f *file) discard() {
 	if f.f != nil {
 		_ = f.f.Close()
 	}
-	_ = os.RemoveAll(f.dir)
+	_ = f.on.Remove(f.dir)
 }
 
 // lock marks the file as that of a living capture.
-func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+func lock(f disk.File) error {
+	open, ok := f.(interface{ Fd() uintptr })
+	if !ok {
+		return nil
 	}
-	defer d.Close()
-	return d.Sync()
+	return syscall.Flock(int(open.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"parley/internal/blob/disk"
 	"parley/internal/recording/page"
 )
 
@@ -16,6 +17,10 @@ import (
 // repeated: who dies between Recover and Settle finds the same again. Captures that cannot be ended are named in err; the others are returned
 // all the same.
 func Recover(dir string, key []byte) (unsettled []Result, err error) {
+	return recoverAll(disk.OS, dir, key)
+}
+
+func recoverAll(on disk.FS, dir string, key []byte) (unsettled []Result, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -27,7 +32,7 @@ func Recover(dir string, key []byte) (unsettled []Result, err error) {
 		if !e.IsDir() {
 			continue
 		}
-		r, found, e := recoverOne(filepath.Join(dir, e.Name()), e.Name(), key)
+		r, found, e := recoverOne(on, filepath.Join(dir, e.Name()), e.Name(), key)
 		if e != nil {
 			err = errors.Join(err, e)
 		} else if found {
@@ -38,49 +43,56 @@ func Recover(dir string, key []byte) (unsettled []Result, err error) {
 }
 
 // Settle notes that the end of a capture has been told; Recover does not return it any more.
-func Settle(dir, id string) error {
-	f, err := os.OpenFile(filepath.Join(dir, id, settledName), os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("settle capture %s: %w", id, err)
+func Settle(dir, id string) error { return settle(disk.OS, dir, id) }
+
+func settle(on disk.FS, dir, id string) error {
+	f, err := on.Create(filepath.Join(dir, id, settledName))
+	if err == nil {
+		err = f.Close()
+	} else if errors.Is(err, fs.ErrExist) {
+		err = nil
 	}
-	if err := errors.Join(f.Close(), syncDir(filepath.Join(dir, id))); err != nil {
+	if err := errors.Join(err, on.SyncDir(filepath.Join(dir, id))); err != nil {
 		return fmt.Errorf("settle capture %s: %w", id, err)
 	}
 	return nil
 }
 
 // Remove deletes a capture that has ended.
-func Remove(dir, id string) error {
+func Remove(dir, id string) error { return remove(disk.OS, dir, id) }
+
+func remove(on disk.FS, dir, id string) error {
 	if id == "" || id != filepath.Base(id) {
 		return fmt.Errorf("remove capture %q: no id", id)
 	}
-	if err := os.RemoveAll(filepath.Join(dir, id)); err != nil {
+	if err := on.Remove(filepath.Join(dir, id)); err != nil {
 		return fmt.Errorf("remove capture %s: %w", id, err)
 	}
-	return syncDir(dir)
+	return on.SyncDir(dir)
 }
 
 // Path returns where the file of a capture is.
 func Path(dir, id string) string { return filepath.Join(dir, id, pagesName) }
 
 // recoverOne reports false when there is nothing to tell of the capture.
-func recoverOne(dir, id string, key []byte) (r Result, found bool, err error) {
+func recoverOne(on disk.FS, dir, id string, key []byte) (r Result, found bool, err error) {
 	if _, err := os.Stat(filepath.Join(dir, settledName)); err == nil {
 		return r, false, nil
 	}
 	name := filepath.Join(dir, pagesName)
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, false, sweep(dir) // it died before there was a file, or is only just beginning
+		return r, false, sweep(on, dir) // it died before there was a file, or is only just beginning
 	}
 	if err != nil {
 		return r, false, fmt.Errorf("recover capture %s: %w", id, err)
 	}
 	defer f.Close()
-	if lock(f) != nil {
+	held := disk.Wrap(f)
+	if lock(held) != nil {
 		return r, false, nil // it is running
 	}
-	t, err := mend(&file{f: f, dir: dir, name: name, fd: int(f.Fd())}, page.StreamOf(id, key))
+	t, err := mend(&file{f: held, on: on, dir: dir, name: name}, f, page.StreamOf(id, key))
 	if err != nil {
 		return r, false, fmt.Errorf("recover capture %s: %w", id, err)
 	}
@@ -97,20 +109,20 @@ func recoverOne(dir, id string, key []byte) (r Result, found bool, err error) {
 const unborn = time.Minute
 
 // sweep takes away the folder of a capture that never was.
-func sweep(dir string) error {
+func sweep(on disk.FS, dir string) error {
 	if info, err := os.Stat(dir); err != nil || time.Since(info.ModTime()) < unborn {
 		return nil
 	}
-	return os.RemoveAll(dir)
+	return on.Remove(dir)
 }
 
 // mend cuts off a torn tail and marks the end, unless there is one.
-func mend(f *file, stream page.Stream) (page.Tail, error) {
-	info, err := f.f.Stat()
+func mend(f *file, read *os.File, stream page.Stream) (page.Tail, error) {
+	info, err := read.Stat()
 	if err != nil {
 		return page.Tail{}, err
 	}
-	t, err := page.ReadTail(f.f, info.Size(), stream)
+	t, err := page.ReadTail(read, info.Size(), stream)
 	if err != nil || t.Ended {
 		return t, err
 	}
