@@ -3,6 +3,7 @@ package line
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/call"
@@ -20,8 +21,10 @@ type chair struct {
 	l       *Line
 	seat    *room.Seat
 	place   script.Place
-	entered bool   // into the mix; belongs to the line's goroutine
-	last    *chair // where the call was at the end, when it was moved meanwhile; belongs to who has called Enter
+	media   conference.Media // as the conference has been told of it
+	left    atomic.Bool      // its end is written
+	entered bool             // into the mix; belongs to the line's goroutine
+	last    *chair           // where the call was at the end, when it was moved meanwhile; belongs to who has called Enter
 
 	reserved bool // for a callee that has not answered; set before Run, cleared by the show
 }
@@ -71,7 +74,7 @@ func (l *Line) take(ctx context.Context, id conference.ID, media conference.Medi
 	if err != nil {
 		return nil, err
 	}
-	chair := &chair{l: l, seat: seat, place: script.Place{
+	chair := &chair{l: l, seat: seat, media: media, place: script.Place{
 		Conference: string(c.ID), Name: c.Name, Participant: string(seat.ID()), PreFlow: c.PreFlowID, PostFlow: c.PostFlowID,
 	}}
 	if l.plan.join.PreFlowID != "" {
@@ -230,7 +233,7 @@ func (c *chair) enter(ctx context.Context) error {
 	if err := c.seat.Enter(ctx, l.leg.Handle()); err != nil {
 		return fmt.Errorf("enter conference %s: %w", c.place.Conference, err)
 	}
-	c.entered, l.connected, l.told = true, false, leg.State{}
+	c.entered, l.connected, l.told = true, false, leg.State{Media: c.media}
 	l.tell(ctx)
 	if closed(c.seat.Done()) {
 		return nil

@@ -98,7 +98,7 @@ func (l *Line) end(ctx context.Context, e finish.Ending) error {
 
 // leave gives a seat up, and sees that its end is written before the call's, also when it was the room that ended it.
 func (l *Line) leave(ctx context.Context, c *chair, reason conference.LeaveReason) error {
-	if c == nil {
+	if c == nil || c.left.Load() {
 		return nil
 	}
 	if l.handing.Load() {
@@ -106,6 +106,9 @@ func (l *Line) leave(ctx context.Context, c *chair, reason conference.LeaveReaso
 	}
 	for wait := ledger.RetryFirst; ; wait = min(2*wait, ledger.RetryMost) {
 		err := c.seat.Leave(ctx, reason)
+		if err == nil {
+			c.left.Store(true)
+		}
 		if !retriable(err) || fault.ReasonOf(err) == "STOPPING" { // a room that stops has seen to it
 			return nil
 		}

@@ -55,7 +55,7 @@ type place struct {
 }
 
 const (
-	batchMax = 64  // requests that share an append
+	batchMax = 256 // requests that share an append
 	factsMax = 256 // facts that share an append
 )
 
