@@ -3,20 +3,25 @@ package api
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
+	"parley/internal/agent/roster"
 	"parley/internal/api/account"
+	"parley/internal/api/agents"
 	"parley/internal/api/calls"
 	"parley/internal/api/control"
 	"parley/internal/api/flows"
 	"parley/internal/api/history"
+	"parley/internal/api/login"
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/conference"
+	"parley/internal/fault"
 	"parley/internal/room"
 	"parley/internal/store"
 )
@@ -40,6 +45,8 @@ type Options struct {
 	Flows      flows.Runs     // nil: flows are kept and not run
 	More       []rest.Route   // routes of parts that the door does not know: webhooks, live streams
 	Log        *slog.Logger   // nil: the default one
+	TokenKey   []byte         // signs the tokens of agents, at least 32 bytes; nil: one of this process's own
+	TokenCost  int            // of hashing an agent's password, as bcrypt counts it; 0: 10
 	Realm      string         // of the digest authentication of extensions; "" is parley
 
 	RateAddress  float64       // requests per second of one address, twice as many at once; 0: no limit. The original has 200.
@@ -51,15 +58,12 @@ type Options struct {
 type Door struct {
 	o       Options
 	routes  []rest.Route
-	logins  *web.Limiter
+	login   *login.Desk
 	counts  *web.Counts
 	handler http.Handler
 	history *history.History
 	control *control.Control
 }
-
-// loginRate is how often one address may try a password, per second; the original's figure.
-const loginRate = 10
 
 // New returns the API. It fails when the embedded description is broken.
 func New(o Options) (*Door, error) {
@@ -72,12 +76,21 @@ func New(o Options) (*Door, error) {
 	o.Realm = cmp.Or(o.Realm, "parley")
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	accounts := account.New(o.Store, o.Realm)
-	d := &Door{o: o, logins: web.NewLimiter(loginRate), counts: web.NewCounts(), history: history.New(o.Store), control: control.New(o.Rooms)}
+	people := roster.New(o.Store)
+	if o.TokenKey == nil {
+		o.TokenKey = []byte(rand.Text() + rand.Text())
+	}
+	if len(o.TokenKey) < 32 {
+		return nil, fmt.Errorf("api: the key that signs tokens has %d bytes; give it 32 or more", len(o.TokenKey))
+	}
+	desk := login.New(login.Options{Roster: people, Key: o.TokenKey, Cost: o.TokenCost})
+	d := &Door{o: o, login: desk, counts: web.NewCounts(), history: history.New(o.Store), control: control.New(o.Rooms)}
 	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), d.control.Routes(), o.More)
 	d.routes = append(d.routes, calls.Routes(calls.Options{Store: o.Store, Lines: o.Lines, Exchange: o.Exchange, Ways: o.Ways})...)
+	d.routes = append(d.routes, agents.Routes(agents.Options{Store: o.Store, Roster: people, Accounts: accounts, Hash: desk.Hash})...)
 	d.routes = append(d.routes, flows.New(o.Store, o.Flows).Routes()...)
 	guard := rest.Guard{
-		Store: o.Store, Authenticate: accounts.Authenticate, Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,
+		Store: o.Store, Authenticate: whoever(accounts, desk), Customers: web.NewLimiter(o.RateCustomer), Log: o.Log, Timeout: o.Timeout,
 	}
 	mux := http.NewServeMux()
 	for _, r := range d.routes {
@@ -99,6 +112,22 @@ func New(o Options) (*Door, error) {
 	frame := web.Frame{Log: o.Log, Address: web.NewLimiter(o.RateAddress), Counts: d.counts}
 	d.handler = frame.Wrap(mux)
 	return d, nil
+}
+
+// whoever returns what finds out whose a credential is: an agent's token, or an access key whatever it looks like.
+func whoever(keys *account.Accounts, tokens *login.Desk) func(context.Context, string) (rest.Caller, error) {
+	return func(ctx context.Context, secret string) (rest.Caller, error) {
+		if !login.IsToken(secret) {
+			return keys.Authenticate(ctx, secret)
+		}
+		who, err := tokens.Authenticate(ctx, secret)
+		if fault.KindOf(err) == fault.Unauthenticated {
+			if key, other := keys.Authenticate(ctx, secret); other == nil {
+				return key, nil
+			}
+		}
+		return who, err
+	}
 }
 
 // Routes lists the operations below the version prefix as "METHOD /path", for comparison with the description.

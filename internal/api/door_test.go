@@ -265,6 +265,9 @@ func TestForeignIsUnknown(t *testing.T) {
 	ids["flows"], ids["activeflows"] = w.must("POST", "/flows", object{}).id(), w.activeflow(w.me)
 	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
 	ids["trunks"], ids["groupcalls"] = w.must("POST", "/trunks", object{"host": "sip.invalid"}).id(), w.groupcall()
+	ids["agents"] = w.agent("ann", 240)
+	w.must("POST", "/agents", object{"username": "thief", "password": passwordOf("thief"), "permission": 240}, "Authorization", "Bearer "+otherKey)
+	thief := w.login("thief")
 	before := len(w.types(""))
 	tried := 0
 	for _, route := range w.door.Routes() {
@@ -273,9 +276,12 @@ func TestForeignIsUnknown(t *testing.T) {
 			continue
 		}
 		tried++
-		kind := strings.Split(path, "/")[1]
+		kind, credential := strings.Split(path, "/")[1], otherKey
+		if kind == "service_agents" {
+			kind, credential = strings.Split(path, "/")[2], thief
+		}
 		ask := func(id string) (int, string) {
-			a := w.send(method, strings.ReplaceAll(path, "{id}", id), object{"name": "stolen", "password": "stolen", "text": "stolen"}, "Authorization", "Bearer "+otherKey, "X-Request-Id", "x")
+			a := w.send(method, strings.ReplaceAll(path, "{id}", id), object{"name": "stolen", "password": "stolen", "text": "stolen"}, "Authorization", "Bearer "+credential, "X-Request-Id", "x")
 			return a.status, strings.ReplaceAll(string(a.raw), id, "ID")
 		}
 		status, body := ask(ids[kind])

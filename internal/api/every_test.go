@@ -95,9 +95,16 @@ func TestEveryPutIsConditional(t *testing.T) {
 		},
 		"/flows/{id}":        func() string { return w.must("POST", "/flows", object{"name": "a", "actions": []any{}}).id() },
 		"/trunks/{id}":       func() string { return w.must("POST", "/trunks", object{"host": "sip.example"}).id() },
+		"/agents/{id}":       func() string { return w.agent(uuid.NewString(), 32) },
+		"/service_agents/me": func() string { return "" },
 		"/customer":          func() string { return "" },
 		"/customer/metadata": func() string { return "" },
 	}
+	for _, part := range []string{"addresses", "tag_ids", "permission", "status", "password"} {
+		made["/agents/{id}/"+part], made["/service_agents/me/"+part] = made["/agents/{id}"], made["/service_agents/me"]
+	}
+	w.agent("ann", 16)
+	status := map[string]string{"one": "away", "two": "busy", "three": "offline", "four": "available"}
 	served := w.door.Routes()
 	for path, o := range operations(t, "put") {
 		if !o.takes("IfMatch") {
@@ -112,17 +119,33 @@ func TestEveryPutIsConditional(t *testing.T) {
 			continue
 		}
 		url := strings.NewReplacer("{id}", make(), "{mid}", message).Replace(path)
-		body := func(name string) object { return object{"name": name, "text": name, "actions": []any{}} }
-		a := w.refused(412, "VERSION_MISMATCH", "PUT", url, body("one"), "If-Match", `"nobody knows"`)
+		body := func(name string) object {
+			o := object{
+				"name": name, "text": name, "actions": []any{}, "addresses": []any{object{"type": "extension", "target": name}}, "tag_ids": []any{uuid.NewString()},
+				"permission": 16 * len(name) % 240, "password": "long enough " + name,
+			}
+			if strings.HasSuffix(path, "/status") {
+				o["status"] = status[name]
+			}
+			return o
+		}
+		as := func(headers ...string) []string { return headers }
+		if strings.HasPrefix(path, "/service_agents/") {
+			as = func(headers ...string) []string { return append(headers, "Authorization", "Bearer "+w.login("ann")) }
+		}
+		if strings.HasSuffix(path, "/me/password") {
+			continue // nobody is logged in after it: TestPasswords has it
+		}
+		a := w.refused(412, "VERSION_MISMATCH", "PUT", url, body("one"), as("If-Match", `"nobody knows"`)...)
 		tag := a.header.Get("ETag")
 		if slices.Contains(served, "GET "+path) {
-			if now := w.must("GET", url, nil).header.Get("ETag"); now != tag {
+			if now := w.must("GET", url, nil, as()...).header.Get("ETag"); now != tag {
 				t.Errorf("%s: the refusal says the ETag is %q, reading says %q", url, tag, now)
 			}
 		}
-		w.must("PUT", url, body("two"), "If-Match", tag)
-		w.refused(412, "VERSION_MISMATCH", "PUT", url, body("three"), "If-Match", tag)
-		w.must("PUT", url, body("four"), "If-Match", "*")
+		w.must("PUT", url, body("two"), as("If-Match", tag)...)
+		w.refused(412, "VERSION_MISMATCH", "PUT", url, body("three"), as("If-Match", tag)...)
+		w.must("PUT", url, body("four"), as("If-Match", "*")...)
 	}
 }
 

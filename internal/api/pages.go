@@ -25,7 +25,7 @@ func (d *Door) pages() (map[string]http.HandlerFunc, error) {
 		"GET /openapi.json":    static(web.JSON, description),
 		"GET /openapi.yaml":    static("application/yaml; charset=utf-8", parley.OpenAPI),
 		"GET /errors/{reason}": explain(refusals),
-		"POST /auth/login":     d.login,
+		"POST /auth/login":     d.login.Login,
 		"GET /ping":            static(web.JSON, []byte("{\"message\":\"pong\"}\n")),
 	}, nil
 }
@@ -48,15 +48,6 @@ func static(media string, body []byte) http.HandlerFunc {
 		w.Header().Set("Cache-Control", "no-cache")
 		web.Write(w, http.StatusOK, media, body)
 	}
-}
-
-// login answers as the original does for a user that does not exist: no body. There are no users yet, only access keys.
-func (d *Door) login(w http.ResponseWriter, r *http.Request) {
-	if err := d.logins.Take(web.AddressKey(r)); err != nil {
-		web.Limited(w, r, err, "ip")
-		return
-	}
-	w.WriteHeader(http.StatusBadRequest)
 }
 
 // refusal is a line of docs/errors.md.

@@ -133,6 +133,8 @@ func TestExampleBodies(t *testing.T) {
 	ids["flows"] = w.must("POST", "/flows", object{}).id()
 	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
 	ids["trunks"] = w.must("POST", "/trunks", object{"host": "sip.invalid"}).id()
+	ids["agents"] = w.agent("ann", 16)
+	ben := w.agent("ben", 16)
 	examples := checker.Examples()
 	if len(examples) < 9 {
 		t.Errorf("only %d examples", len(examples))
@@ -142,6 +144,11 @@ func TestExampleBodies(t *testing.T) {
 		if strings.HasPrefix(path, "/auth/") {
 			continue
 		}
-		w.must(method, strings.ReplaceAll(path, "{id}", ids[strings.Split(path, "/")[1]]), body)
+		var as []string
+		if strings.HasPrefix(path, "/service_agents/") {
+			w.must("PUT", "/agents/"+ben+"/password", object{"password": passwordOf("ben")}) // an example changes it
+			as = []string{"Authorization", "Bearer " + w.login("ben")}
+		}
+		w.must(method, strings.ReplaceAll(path, "{id}", ids[strings.Split(path, "/")[1]]), body, as...)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/crypto/bcrypt"
 
 	"parley/internal/api"
 	"parley/internal/api/account"
@@ -33,6 +34,7 @@ import (
 const (
 	key      = "first-customers-key-0123"
 	otherKey = "other-customers-key-0123"
+	tokenKey = "a key that signs the tokens of tests"
 )
 
 // world is a door with everything behind it but media.
@@ -90,7 +92,7 @@ func newWorld(t testing.TB, change ...func(*api.Options)) *world {
 // open starts a door on the world's store, as a new process would.
 func (w *world) open(change ...func(*api.Options)) {
 	w.t.Helper()
-	o := api.Options{Store: w.st, Rooms: w.rooms, Lines: w.lines, Log: slog.New(slog.NewTextHandler(w.log, nil)), More: append(readers(w), outward(w)...)}
+	o := api.Options{Store: w.st, Rooms: w.rooms, Lines: w.lines, Log: slog.New(slog.NewTextHandler(w.log, nil)), TokenKey: []byte(tokenKey), TokenCost: bcrypt.MinCost, More: append(readers(w), outward(w)...)}
 	calling(w)(&o)
 	for _, c := range change {
 		c(&o)

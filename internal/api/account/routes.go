@@ -3,6 +3,7 @@ package account
 import (
 	"encoding/json"
 
+	"parley/internal/agent"
 	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store"
@@ -11,50 +12,15 @@ import (
 // Routes returns the routes of customers, access keys and extensions.
 func (a *Accounts) Routes() []rest.Route {
 	return append(a.extensionRoutes(), []rest.Route{
-		{Method: "GET", Path: "/me", Do: a.me},
 		{Method: "GET", Path: "/customer", Do: a.getCustomer},
-		{Method: "PUT", Path: "/customer", Do: a.updateCustomer},
-		{Method: "PUT", Path: "/customer/metadata", Do: a.updateMetadata},
-		{Method: "GET", Path: "/accesskeys", Do: a.listAccesskeys},
-		{Method: "POST", Path: "/accesskeys", Do: a.createAccesskey, Secret: true},
-		{Method: "GET", Path: "/accesskeys/{id}", Do: a.getAccesskey},
-		{Method: "PUT", Path: "/accesskeys/{id}", Do: a.updateAccesskey},
-		{Method: "DELETE", Path: "/accesskeys/{id}", Do: a.deleteAccesskey},
+		{Method: "PUT", Path: "/customer", Do: a.updateCustomer, May: agent.CustomerAdmin},
+		{Method: "PUT", Path: "/customer/metadata", Do: a.updateMetadata, May: agent.CustomerAdmin},
+		{Method: "GET", Path: "/accesskeys", Do: a.listAccesskeys, May: agent.CustomerAdmin},
+		{Method: "POST", Path: "/accesskeys", Do: a.createAccesskey, Secret: true, May: agent.CustomerAdmin},
+		{Method: "GET", Path: "/accesskeys/{id}", Do: a.getAccesskey, May: agent.CustomerAdmin},
+		{Method: "PUT", Path: "/accesskeys/{id}", Do: a.updateAccesskey, May: agent.CustomerAdmin},
+		{Method: "DELETE", Path: "/accesskeys/{id}", Do: a.deleteAccesskey, May: agent.CustomerAdmin},
 	}...)
-}
-
-// adminPermission is the original's bit of a customer's administrator, as which an access key acts.
-const adminPermission = 32
-
-// agent is the user that an access key stands for. The original has none for keys and refuses; its own command line needs one.
-type agent struct {
-	ID         string   `json:"id"`
-	CustomerID string   `json:"customer_id"`
-	Username   string   `json:"username"`
-	Name       string   `json:"name"`
-	Detail     string   `json:"detail"`
-	RingMethod string   `json:"ring_method"`
-	Status     string   `json:"status"`
-	Permission int      `json:"permission"`
-	TagIDs     []string `json:"tag_ids"`
-	Addresses  []any    `json:"addresses"`
-	DirectHash string   `json:"direct_hash"`
-	Times
-}
-
-func (a *Accounts) me(r *rest.Request) (rest.Reply, error) {
-	k, err := a.Accesskey(r.Context(), r.CustomerID, r.KeyID)
-	if err != nil {
-		return rest.Reply{}, err
-	}
-	name := k.Name
-	if name == "" {
-		name = k.TokenPrefix
-	}
-	return rest.Reply{Body: agent{
-		ID: k.ID, CustomerID: k.CustomerID, Username: name, Name: name, Detail: k.Detail, RingMethod: "ringall", Status: "available",
-		Permission: adminPermission, TagIDs: []string{}, Addresses: []any{}, Times: k.Times,
-	}}, nil
 }
 
 func (a *Accounts) getCustomer(r *rest.Request) (rest.Reply, error) {

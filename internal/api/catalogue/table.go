@@ -63,6 +63,11 @@ var table = []Entry{
 	{"groupcall_hangup", first, "Groupcall", "A call to several destinations is over.", fields{"status": "hangup"}},
 	{"groupcall_deleted", first, "Groupcall", "The record of a call to several destinations was deleted.", fields{"status": "hangup", "tm_delete": now}},
 
+	{"transfer_created", first, "Transfer", "A transfer has begun: the transferee is being called.", fields{"status": "dialing"}},
+	{"transfer_updated", first, "Transfer", "The transferee of a transfer has answered.", fields{"status": "consulting"}},
+	{"transfer_completed", first, "Transfer", "The transferee has the transferer's place.", fields{"status": "completed", "tm_end": now}},
+	{"transfer_failed", first, "Transfer", "A transfer has not come about; end_reason says why.", fields{"status": "failed", "end_reason": "noanswer", "tm_end": now}},
+
 	{"trunk_created", first, "Trunk", "A trunk was made.", nil},
 	{"trunk_updated", first, "Trunk", "A trunk changed.", nil},
 	{"trunk_deleted", first, "Trunk", "A trunk was deleted.", fields{"tm_delete": now}},
@@ -85,6 +90,9 @@ var table = []Entry{
 	{"accesskey_created", first, "Accesskey", "An access key was made.", nil},
 	{"accesskey_updated", first, "Accesskey", "An access key got another name or detail.", nil},
 	{"accesskey_deleted", first, "Accesskey", "An access key was deleted and opens nothing any more.", fields{"tm_delete": now}},
+	{"agent_created", first, "Agent", "An agent was made.", nil},
+	{"agent_updated", first, "Agent", "An agent changed: what it is called, where it is reached, what it may do, or its status, which follows its calls.", nil},
+	{"agent_deleted", first, "Agent", "An agent was deleted and cannot log in any more.", fields{"status": "offline", "tm_delete": now}},
 	{"extension_created", first, "Extension", "An extension was made.", nil},
 	{"extension_updated", first, "Extension", "An extension changed.", nil},
 	{"extension_deleted", first, "Extension", "An extension was deleted.", fields{"tm_delete": now}},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parley/internal/agent"
 	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store"
@@ -18,7 +19,7 @@ import (
 type Options struct {
 	Store    store.Store
 	Log      *slog.Logger  // nil: the default one
-	PerKey   int           // most streams at once of one access key; 0: 100
+	PerKey   int           // most streams at once of one access key or agent; 0: 100
 	Beat     time.Duration // time between signs of life; 0: 10 s, as in the original
 	Patience time.Duration // longest time that a client may take nothing, or say nothing; 0: 60 s
 
@@ -33,7 +34,7 @@ type Feed struct {
 	total atomic.Int64 // streams
 
 	mu    sync.Mutex
-	open  map[string]map[*ticket]bool // by access key
+	open  map[string]map[*ticket]bool // by access key or agent
 	ready chan struct{}               // closed when Run has begun
 	done  context.Context             // ends with Run
 	once  sync.Once
@@ -79,7 +80,7 @@ func (f *Feed) Routes() []rest.Route {
 	return []rest.Route{
 		{Method: "GET", Path: "/events/stream", Do: f.events},
 		{Method: "GET", Path: "/ws", Do: f.socket},
-		{Method: "GET", Path: "/service_agents/ws", Do: f.socket}, // its name for agents, in the original
+		{Method: "GET", Path: "/service_agents/ws", Do: f.socket, May: agent.CustomerAll}, // for agents; they have their own topics there
 	}
 }
 

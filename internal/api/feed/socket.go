@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"parley/internal/agent"
 	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store/cause"
@@ -52,7 +53,7 @@ func (f *Feed) socket(r *rest.Request) (rest.Reply, error) {
 	}
 	return rest.Reply{Stream: func(w http.ResponseWriter) error {
 		defer leave()
-		s := &socket{f: f, customer: r.CustomerID, key: r.KeyID, by: r.Cause(), want: topics{}, changed: make(chan struct{}, 1)}
+		s := &socket{f: f, who: r.Caller, by: r.Cause(), want: topics{}, changed: make(chan struct{}, 1)}
 		if s.accept(w, r.Request) == nil { // else it has been answered
 			defer func() { _ = s.c.CloseNow() }()
 			s.run(ctx, leave)
@@ -64,13 +65,13 @@ func (f *Feed) socket(r *rest.Request) (rest.Reply, error) {
 // socket is one WebSocket. The library does the handshake, reads, and answers control frames; entries go out past it, as frames that are made
 // once for all sockets.
 type socket struct {
-	f             *Feed
-	c             *websocket.Conn
-	pipe          *pipe
-	customer, key string
-	by            cause.Cause   // of what it writes
-	heard         atomic.Int64  // when the client last gave a sign of life, Unix ns
-	changed       chan struct{} // orders have come
+	f       *Feed
+	c       *websocket.Conn
+	pipe    *pipe
+	who     rest.Caller
+	by      cause.Cause   // of what it writes
+	heard   atomic.Int64  // when the client last gave a sign of life, Unix ns
+	changed chan struct{} // orders have come
 
 	using topics // by the goroutine that writes
 
@@ -126,7 +127,7 @@ func (s *socket) run(ctx context.Context, leave func()) {
 	at, err := s.f.place(ctx, -1)
 	if err == nil {
 		err = s.f.flow(ctx, &flow{
-			pipe: s.pipe, customer: s.customer, at: s.wishes(at), wanted: func(e *entry) bool { return s.using.wanted(e) }, frame: func(e *entry) []byte { return e.asFrame() },
+			pipe: s.pipe, customer: s.who.CustomerID, at: s.wishes(at), wanted: func(e *entry) bool { return s.using.wanted(e) }, frame: func(e *entry) []byte { return e.asFrame() },
 			beat: ping, alive: s.alive, changed: s.changed, wishes: s.wishes,
 		})
 	}
@@ -146,7 +147,7 @@ func (s *socket) run(ctx context.Context, leave func()) {
 func (s *socket) end(ctx context.Context, err error) {
 	code, reason := websocket.StatusPolicyViolation, words(ctx, err)
 	switch why := context.Cause(ctx); {
-	case errors.Is(err, errSlow), errors.Is(err, errSilent), errors.Is(why, errKeyDeleted), errors.Is(why, errKeyExpired):
+	case errors.Is(err, errSlow), errors.Is(err, errSilent), errors.Is(why, errKeyDeleted), errors.Is(why, errKeyExpired), errors.Is(why, errAgentOut):
 	case errors.Is(why, errStopping):
 		code = websocket.StatusGoingAway
 	case ctx.Err() != nil:
@@ -203,8 +204,8 @@ func (s *socket) read(ctx context.Context) {
 		if json.Unmarshal(text, &o) != nil {
 			continue
 		}
-		if o.Type == "message" && s.f.o.Say != nil {
-			if _, err := s.pipe.Write(frameOf(s.f.o.Say(ctx, s.customer, text))); err != nil {
+		if o.Type == "message" && s.f.o.Say != nil && s.who.May(agent.Manages) {
+			if _, err := s.pipe.Write(frameOf(s.f.o.Say(ctx, s.who.CustomerID, text))); err != nil {
 				return
 			}
 			continue
@@ -219,7 +220,7 @@ func (s *socket) read(ctx context.Context) {
 // obey carries out an order, or returns why the socket is to be closed.
 func (s *socket) obey(ctx context.Context, o *order) string {
 	for _, topic := range o.Topics {
-		if !mayRead(topic, s.customer, s.key) {
+		if !mayRead(topic, s.who) {
 			return "a topic is not well formed or not yours"
 		}
 	}

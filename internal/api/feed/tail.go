@@ -23,6 +23,7 @@ type entry struct {
 	store.Entry
 	resource    string
 	short, long string // topics
+	owner       string // the agent whose it is, "" for none
 
 	once  sync.Once // guards what follows
 	event []byte    // as a Server-Sent Event
@@ -32,6 +33,7 @@ type entry struct {
 func newEntry(e *store.Event) *entry {
 	x := &entry{Entry: e.Entry(), resource: e.Resource}
 	x.short, x.long = topicsOf(x)
+	x.owner = ownerOf(x)
 	return x
 }
 

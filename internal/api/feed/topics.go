@@ -1,8 +1,12 @@
 package feed
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 
+	"parley/internal/agent"
+	"parley/internal/api/rest"
 	"parley/internal/wire"
 )
 
@@ -15,8 +19,38 @@ func (t topics) wanted(e *entry) bool {
 		if strings.HasPrefix(e.short, topic) || strings.HasPrefix(e.long, topic) {
 			return true
 		}
+		if rest, ok := strings.CutPrefix(topic, agentScope); ok && e.owner != "" {
+			owner, rest, _ := strings.Cut(rest, ":")
+			scope := "customer_id:" + e.CustomerID + ":" + rest
+			if owner == e.owner && (strings.HasPrefix(e.short, scope) || strings.HasPrefix(e.long, scope)) {
+				return true
+			}
+		}
 	}
 	return false
+}
+
+const agentScope = "agent_id:"
+
+// owned is in the text of what an agent owns.
+var owned = []byte(`"owner_type":"agent"`)
+
+// ownerOf returns the agent whose the resource of an entry is, "" for none. An agent is its own.
+func ownerOf(e *entry) string {
+	if strings.HasPrefix(e.Type, "agent_") {
+		return e.resource
+	}
+	if !bytes.Contains(e.Data, owned) {
+		return ""
+	}
+	var what struct {
+		Type  string `json:"owner_type"`
+		Owner string `json:"owner_id"`
+	}
+	if json.Unmarshal(e.Data, &what) != nil || what.Type != "agent" {
+		return ""
+	}
+	return what.Owner
 }
 
 // topicsOf returns the two topics of an entry: customer_id:C:<resource>:<id> and customer_id:C:<service>:<type>:<id>.
@@ -42,11 +76,18 @@ func service(resource string) string {
 	return resource
 }
 
-// mayRead reports whether a topic is well formed and the caller's: customer_id:<own id>[:…] or agent_id:<own key>[:…].
-func mayRead(topic, customer, key string) bool {
+// mayRead reports whether a topic is well formed and the caller's: customer_id:<own id>[:…] for who may read everything of the customer's, or
+// agent_id:<own id>[:…].
+func mayRead(topic string, who rest.Caller) bool {
 	parts := strings.Split(topic, ":")
 	if len(topic) > 256 || len(parts) < 2 || len(parts) > 5 {
 		return false
 	}
-	return parts[0] == "customer_id" && parts[1] == customer || parts[0] == "agent_id" && parts[1] == key
+	switch parts[0] {
+	case "customer_id":
+		return parts[1] == who.CustomerID && who.May(agent.Manages)
+	case "agent_id":
+		return parts[1] == who.Credential()
+	}
+	return false
 }

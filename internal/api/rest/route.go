@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/agent"
 	"parley/internal/api/web"
 	"parley/internal/fault"
 	"parley/internal/store"
@@ -21,11 +23,24 @@ import (
 type Route struct {
 	Method, Path string
 	Do           func(*Request) (Reply, error)
-	Secret       bool // the answer holds a secret: it is not kept in plain text
+	Secret       bool             // the answer holds a secret: it is not kept in plain text
+	May          agent.Permission // bits of which an agent needs one; 0: agent.Manages
+	Agents       bool             // only for an agent who is logged in
 }
 
-// Caller is who a request comes from.
-type Caller struct{ CustomerID, KeyID string }
+// Caller is who a request comes from: an access key, which may do everything, or an agent who is logged in.
+type Caller struct {
+	CustomerID, KeyID string
+	AgentID           string // "" for an access key
+	Permission        agent.Permission
+	Expires           time.Time // of the agent's token
+}
+
+// Credential is the id of what the request came with: of the access key or the agent.
+func (c Caller) Credential() string { return cmp.Or(c.KeyID, c.AgentID) }
+
+// May reports whether the caller has one of the rights.
+func (c Caller) May(p agent.Permission) bool { return c.AgentID == "" || c.Permission&p != 0 }
 
 // Request is an authenticated request on its way through a route.
 type Request struct {
@@ -36,6 +51,15 @@ type Request struct {
 	store  store.Store
 	secret string // the credential that it came with
 	claim  *claim // nil without Idempotency-Key
+	again  func(ctx context.Context) error
+}
+
+// Still refuses when the request's credential would not be let in any more. It may be called from any goroutine, long after the request.
+func (r *Request) Still(ctx context.Context) error {
+	if r.again == nil {
+		return nil
+	}
+	return r.again(ctx)
 }
 
 // Reply is what a route answers: Body as JSON, with the ETag unless it is "". A GET may have a Stream instead, which writes headers and body
@@ -71,6 +95,14 @@ func (g *Guard) Wrap(rt Route) http.HandlerFunc {
 			web.Limited(w, r, err, "customer")
 			return
 		}
+		if err := rt.permit(req.Caller); err != nil {
+			refuse(w, r, err)
+			return
+		}
+		req.again = func(ctx context.Context) error {
+			who, err := g.Authenticate(ctx, req.secret)
+			return cmp.Or(err, rt.permit(who))
+		}
 		if rt.Method == http.MethodPost && r.Header.Get("Idempotency-Key") != "" {
 			g.once(w, rt, req)
 			return
@@ -84,12 +116,23 @@ func (g *Guard) Wrap(rt Route) http.HandlerFunc {
 	}
 }
 
+// permit refuses callers who may not use the route.
+func (rt *Route) permit(who Caller) error {
+	switch need := cmp.Or(rt.May, agent.Manages); {
+	case rt.Agents && who.AgentID == "":
+		return fault.New(fault.Denied, "AGENT_AUTH_REQUIRED", "this is for agents; log in with POST /auth/login and use the token")
+	case !who.May(need):
+		return fault.New(fault.Denied, "PERMISSION_DENIED", "an agent needs one of the permissions in %d for this and has %d; ask an administrator", need, who.Permission)
+	}
+	return nil
+}
+
 // admit finds out who asks and reads the body.
 func (g *Guard) admit(w http.ResponseWriter, r *http.Request) (*Request, error) {
 	secret, byCookie := credential(r)
 	if secret == "" {
 		return nil, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED",
-			"authentication is required: send an access key as Authorization: Bearer or as query accesskey")
+			"authentication is required: send an access key, or an agent's token, as Authorization: Bearer or as query accesskey")
 	}
 	who, err := g.Authenticate(r.Context(), secret)
 	if err != nil {
@@ -114,10 +157,10 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request) (*Request, error) 
 // Cause is the request as the log names it with what it brings about.
 func (r *Request) Cause() cause.Cause {
 	at, _ := netip.ParseAddrPort(r.RemoteAddr) // behind no address there is none to name
-	return cause.Cause{Kind: cause.API, RequestID: web.RequestID(r.Request), AccesskeyID: r.KeyID, Address: cause.Mask(at.Addr())}
+	return cause.Cause{Kind: cause.API, RequestID: web.RequestID(r.Request), AccesskeyID: r.KeyID, AgentID: r.AgentID, Address: cause.Mask(at.Addr())}
 }
 
-// credential returns the first credential in the original's order. There are no sessions: whatever form it has, it is an access key.
+// credential returns the first credential in the original's order: whatever form it has, it may be a token or an access key.
 func credential(r *http.Request) (secret string, byCookie bool) {
 	q := r.URL.Query()
 	if c, err := r.Cookie("token"); err == nil && c.Value != "" {

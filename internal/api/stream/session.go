@@ -29,7 +29,9 @@ const (
 type session struct {
 	streams *Streams
 	wish    wish
-	key     string // that opened it
+	key     string // or agent that opened it
+	agent   bool
+	still   func(context.Context) error
 	what    string // it belongs to, for the log
 	c       *websocket.Conn
 	ring    *mixer.Ring
@@ -189,6 +191,12 @@ func (x *session) beat(ctx context.Context) error {
 // admitted ends a stream whose access key has been deleted or has expired. Not knowing is not failing.
 func (x *session) admitted(ctx context.Context) error {
 	if x.streams.o.Store == nil {
+		return nil
+	}
+	if x.agent {
+		if kind := fault.KindOf(x.still(ctx)); kind == fault.Unauthenticated || kind == fault.Denied {
+			return &breach{websocket.StatusPolicyViolation, "the agent's token is not valid any more"}
+		}
 		return nil
 	}
 	rec, err := x.streams.o.Store.Get(ctx, store.Accesskey, x.key)

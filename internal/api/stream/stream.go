@@ -201,7 +201,7 @@ func (s *Streams) reply(r *rest.Request, what string, attach func(*mixer.Ring, *
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	x := &session{streams: s, wish: w, key: r.KeyID, what: what, ring: mixer.NewRing(""), inlet: in, speech: ear.NewSpeech(w.rate)}
+	x := &session{streams: s, wish: w, key: r.Credential(), agent: r.AgentID != "", still: r.Still, what: what, ring: mixer.NewRing(""), inlet: in, speech: ear.NewSpeech(w.rate)}
 	if err := s.enter(x); err != nil {
 		return rest.Reply{}, err
 	}
@@ -235,7 +235,7 @@ func (s *Streams) enter(x *session) error {
 		return stopping()
 	}
 	if s.keys[x.key] >= s.o.PerKey {
-		return fault.New(fault.Exhausted, "STREAM_LIMIT_EXCEEDED", "this access key has %d streams open; close one first", s.o.PerKey)
+		return fault.New(fault.Exhausted, "STREAM_LIMIT_EXCEEDED", "this access key or agent has %d streams open; close one first", s.o.PerKey)
 	}
 	s.keys[x.key]++
 	s.open[x] = struct{}{}

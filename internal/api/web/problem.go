@@ -36,6 +36,7 @@ var exact = map[string]struct {
 	class  string
 }{
 	"ALREADY_EXISTS":           {http.StatusConflict, "ALREADY_EXISTS"},
+	"AGENT_ALREADY_EXISTS":     {http.StatusConflict, "ALREADY_EXISTS"},
 	"EXTENSION_ALREADY_EXISTS": {http.StatusConflict, "ALREADY_EXISTS"},
 	"VERSION_MISMATCH":         {http.StatusPreconditionFailed, "FAILED_PRECONDITION"},
 	"IDEMPOTENCY_KEY_REUSED":   {http.StatusUnprocessableEntity, "INVALID_ARGUMENT"},
