@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,8 +22,25 @@ import (
 
 // client are the flags of commands that ask a running server.
 type client struct {
-	Server string `help:"Address of the server's API." default:"http://127.0.0.1:8080" env:"PARLEY_SERVER"`
-	Key    string `help:"Access key." required:"" env:"PARLEY_ACCESS_KEY"`
+	Server  string `help:"Address of the server's API." default:"http://127.0.0.1:8080" env:"PARLEY_SERVER"`
+	Key     string `help:"Access key." env:"PARLEY_ACCESS_KEY"`
+	KeyFile string `help:"File with the access key, when there is no --key; unset: access-key in PARLEY_DATA or ./data, where the server keeps its first one." placeholder:"FILE"`
+}
+
+// key returns the access key, from the first place that has one.
+func (c *client) key() (string, error) {
+	if c.Key != "" {
+		return c.Key, nil
+	}
+	file := c.KeyFile
+	if file == "" {
+		file = filepath.Join(cmp.Or(os.Getenv("PARLEY_DATA"), "data"), "access-key")
+	}
+	text, err := os.ReadFile(file)
+	if key := strings.TrimSpace(string(text)); err == nil && key != "" {
+		return key, nil
+	}
+	return "", usage{fmt.Errorf("no access key: give it with --key or PARLEY_ACCESS_KEY, or its file with --key-file (there is none in %s)", file)}
 }
 
 // request returns a request below the version prefix.
@@ -37,7 +56,11 @@ func (c *client) request(ctx context.Context, method, path string, body any) (*h
 	if err != nil {
 		return nil, usage{fmt.Errorf("--server: %w", err)}
 	}
-	r.Header.Set("Authorization", "Bearer "+c.Key)
+	key, err := c.key()
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
 	r.Header.Set("Content-Type", "application/json")
 	return r, nil
 }
@@ -48,6 +71,9 @@ type refused struct{ error }
 // send returns the answer when it is a success.
 func send(r *http.Request) (*http.Response, error) {
 	res, err := http.DefaultClient.Do(r)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("nothing answers at %s: start it with 'parley serve', or name another server with --server", r.URL.Host)
+	}
 	if err != nil || res.StatusCode/100 == 2 {
 		return res, err
 	}
@@ -56,6 +82,9 @@ func send(r *http.Request) (*http.Response, error) {
 	text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if json.Unmarshal(text, &problem) != nil || problem.Message == "" {
 		problem.Message = strings.TrimSpace(string(text))
+	}
+	if res.StatusCode == http.StatusUnauthorized {
+		problem.Message += "; the key comes from --key, PARLEY_ACCESS_KEY or --key-file"
 	}
 	return nil, refused{fmt.Errorf("the server answers %s: %s", res.Status, problem.Message)}
 }

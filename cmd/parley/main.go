@@ -97,16 +97,18 @@ func (versionCommand) Run() error {
 }
 
 type commands struct {
-	Serve      serveCommand      `cmd:"" help:"Run the server."`
-	Bench      benchCommand      `cmd:"" help:"Measure what a server on this machine carries."`
-	Events     eventsCommand     `cmd:"" help:"Read the log of a running server."`
-	Listen     listenCommand     `cmd:"" help:"Forward the events of a running server to a program on this machine."`
-	Receive    receiveCommand    `cmd:"" help:"Print what webhooks bring, and check who signed it."`
-	Trigger    triggerCommand    `cmd:"" help:"Send a sample of an event, signed, to try a receiver."`
-	Recordings recordingsCommand `cmd:"" help:"Get at the sound in the data folder."`
-	Resend     resendCommand     `cmd:"" help:"Deliver events to a webhook again."`
-	Config     configCommand     `cmd:"" help:"Show the configuration."`
-	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" help:"Run the server."`
+	Conferences conferencesCommand `cmd:"" help:"See and steer the conferences of a running server."`
+	Calls       callCommands       `cmd:"" help:"See, explain, hang up and make calls of a running server."`
+	Bench       benchCommand       `cmd:"" help:"Measure what a server on this machine carries."`
+	Events      eventsCommand      `cmd:"" help:"Read the log of a running server."`
+	Listen      listenCommand      `cmd:"" help:"Forward the events of a running server to a program on this machine."`
+	Receive     receiveCommand     `cmd:"" help:"Print what webhooks bring, and check who signed it."`
+	Trigger     triggerCommand     `cmd:"" help:"Send a sample of an event, signed, to try a receiver."`
+	Recordings  recordingsCommand  `cmd:"" help:"Get at the sound in the data folder."`
+	Resend      resendCommand      `cmd:"" help:"Deliver events to a webhook again."`
+	Config      configCommand      `cmd:"" help:"Show the configuration."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -23,8 +23,7 @@ type triggerCommand struct {
 	To       string `help:"URL that gets it; no server is needed." placeholder:"URL" xor:"where" required:""`
 	Endpoint string `help:"Id of a webhook of a running server that gets it, signed with its secret." placeholder:"ID" xor:"where" required:""`
 	Secret   string `help:"Secret to sign with, for --to; none: one is made and printed." placeholder:"SECRET"`
-	Server   string `help:"Address of the server's API, for --endpoint." default:"http://127.0.0.1:8080" env:"PARLEY_SERVER"`
-	Key      string `help:"Access key, for --endpoint." env:"PARLEY_ACCESS_KEY"`
+	client
 }
 
 // Run sends one event that never happened.
@@ -34,9 +33,6 @@ func (c *triggerCommand) Run() error {
 		return usage{err}
 	}
 	if c.Endpoint != "" {
-		if c.Key == "" {
-			return usage{fmt.Errorf("--key: want an access key, for --endpoint")}
-		}
 		return c.ask()
 	}
 	if err := checkURL("--to", c.To); err != nil {
@@ -65,8 +61,7 @@ func (c *triggerCommand) Run() error {
 
 // ask lets the server send it.
 func (c *triggerCommand) ask() error {
-	server := client{Server: c.Server, Key: c.Key}
-	r, err := server.request(context.Background(), http.MethodPost, "/webhooks/"+url.PathEscape(c.Endpoint)+"/test", map[string]string{"type": c.Type})
+	r, err := c.request(context.Background(), http.MethodPost, "/webhooks/"+url.PathEscape(c.Endpoint)+"/test", map[string]string{"type": c.Type})
 	if err != nil {
 		return err
 	}

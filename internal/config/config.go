@@ -41,6 +41,7 @@ type API struct {
 	RateAddress        float64       `key:"api.rate_per_address" doc:"requests per second of one client address; 0: no limit"`
 	RateCustomer       float64       `key:"api.rate_per_customer" doc:"requests per second of one customer; 0: no limit"`
 	Timeout            time.Duration `key:"api.timeout" doc:"longest time to read a request"`
+	TokenKey           string        `key:"api.token_key" secret:"true" doc:"signs the tokens of agents, 32 or more bytes; empty: one is made and kept in the data folder"`
 	StreamsPerKey      int           `key:"api.streams_per_key" doc:"most WebSockets and event streams at once of one access key"`
 	MediaStreamsPerKey int           `key:"api.media_streams_per_key" doc:"most streams of sound at once of one access key"`
 }

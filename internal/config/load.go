@@ -174,8 +174,8 @@ func flatten(prefix string, tree map[string]any, out map[string]string) error {
 func (l *Loaded) readEnv(fields []field, environ []string) error {
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "PARLEY_") || value == "" {
-			continue
+		if !strings.HasPrefix(name, "PARLEY_") || value == "" || name == "PARLEY_SERVER" {
+			continue // the last names the server that the commands ask
 		}
 		f, ok := find(fields, func(f field) bool { return f.env() == name })
 		if !ok {
