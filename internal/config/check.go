@@ -40,6 +40,9 @@ func (c *Config) Check() error {
 	if n := len(c.AccessKey); n > 0 && n < 16 {
 		return fmt.Errorf("setting access_key has %d characters: want 16 or more", n)
 	}
+	if n := len(c.API.TokenKey); n > 0 && n < 32 {
+		return fmt.Errorf("setting api.token_key has %d bytes: want 32 or more", n)
+	}
 	if c.Data == "" {
 		return invalid("data", "", "want a folder")
 	}

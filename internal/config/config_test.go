@@ -72,6 +72,7 @@ func TestRefusals(t *testing.T) {
 		"level":             {env: []string{"PARLEY_LOG_LEVEL=loud"}, want: "log.level"},
 		"no text":           {env: []string{"PARLEY_CHAT_TEXT=0"}, want: "chat.text"},
 		"no messages":       {env: []string{"PARLEY_CHAT_PER_SENDER=-1"}, want: "chat.per_sender"},
+		"short token key":   {env: []string{"PARLEY_API_TOKEN_KEY=short"}, want: "api.token_key"},
 		"no media streams":  {env: []string{"PARLEY_API_MEDIA_STREAMS_PER_KEY=0"}, want: "api.media_streams_per_key"},
 		"numbers":           {file: "calls_out:\n  allow_numbers: [49, x]\n", want: "calls_out.allow_numbers"},
 		"SIP hosts":         {env: []string{"PARLEY_CALLS_OUT_ALLOW_SIP=a b"}, want: "calls_out.allow_sip"},

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/agent/roster"
 	"parley/internal/api"
 	"parley/internal/api/feed"
 	"parley/internal/conference"
@@ -51,6 +52,7 @@ type parts struct {
 	flows      *script.Performer
 	lines      *line.Exchange
 	trunks     *trunk.Trunks
+	agents     *roster.Follower
 	phones     *sip.Server
 	registrar  *registrar.Registrar
 	webhooks   *webhook.Dispatcher
@@ -140,7 +142,15 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	if err := p.openPhones(); err != nil {
 		return "", err
 	}
+	if err := p.openAgents(ctx); err != nil {
+		return "", err
+	}
+	key, err := p.tokenKey()
+	if err != nil {
+		return "", err
+	}
 	p.door, err = api.New(api.Options{
+		TokenKey: key,
 		Store: p.store, Rooms: p.rooms, Lines: p.lines, Exchange: p.lines, Ways: p.trunks, Recordings: p.recordings, Tapes: p.desk, Flows: p.flows, Log: p.log, Realm: p.c.Session.Realm,
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
 		More: slices.Concat(p.openReaders(), p.openGuests(), p.trunkRoutes()),
@@ -202,6 +212,7 @@ func (p *parts) start(run *stack, web, admin net.Listener) {
 	run.start("flows", p.flows.Run)
 	run.start("trunks", p.trunks.Run)
 	run.start("calls", p.lines.Run)
+	run.start("agents", p.agents.Run)
 	run.start("memory", p.trim)
 	mux := http.NewServeMux()
 	mux.Handle("/", p.door)
