@@ -15,6 +15,7 @@ import (
 func (l *stage) Call(ctx context.Context, o *action.Calling) error {
 	order := Order{
 		CustomerID: l.customer, Source: l.sourceOr(o.Source), Destinations: o.Destinations, FlowID: o.FlowID, Actions: o.Actions, Anonymous: o.Anonymous,
+		CallCount: l.plan.show.plan.Env.CallCount + 1,
 	}
 	if o.Chained {
 		order.MasterCallID = string(l.id)

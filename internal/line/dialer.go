@@ -49,6 +49,7 @@ type Order struct {
 	Group        bool   // make one groupcall of all destinations
 
 	MasterCallID string // "" for none: that call ends, these end
+	CallCount    int    // how many calls came before, each placed by a flow of the one before
 	Timeout      time.Duration
 
 	Join *Joining // enter this conference on answer, instead of a flow

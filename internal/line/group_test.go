@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"parley/internal/call/group"
 	"parley/internal/fault"
 	"parley/internal/line"
+	"parley/internal/store"
 	"parley/internal/trunk"
 	"parley/internal/trunk/guard"
 	"parley/internal/trunk/route"
@@ -87,5 +89,25 @@ func TestGroupOfRefused(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestCallsThatCallThemselves says that a flow whose calls run it again ends after ten of them.
+func TestCallsThatCallThemselves(t *testing.T) {
+	const hash = "0123456789ab"
+	for _, chained := range []string{"false", "true"} {
+		place(t, map[string][]int{"bob": {200}}, func(b *theatre, n *network) {
+			b.flow(`[{"type":"call","option":{"destinations":[{"type":"extension","target":"bob"}],"flow_id":"${voipbin.activeflow.flow_id}","chained":`+chained+`}},
+				{"type":"sleep","option":{"duration":60000}}]`, hash)
+			b.run(b.ctx, b.accept(newPhone(), b.invite("direct."+hash, offer("sendrecv", "PCMU"))))
+			time.Sleep(10 * time.Minute)
+			if got := len(b.calls()); got != 11 {
+				t.Errorf("chained %s: %d calls", chained, got)
+			}
+			events, _, err := b.store.Events(b.ctx, store.LogQuery{Types: []string{"activeflow_updated"}, Limit: 1000})
+			if err != nil || !slices.ContainsFunc(events, func(e store.Event) bool { return strings.Contains(string(e.Data), `"reason":"CALLS_TOO_DEEP"`) }) {
+				t.Errorf("chained %s: no run says why: %v", chained, err)
+			}
+		})
 	}
 }

@@ -88,7 +88,7 @@ func (x *Exchange) planOf(ctx context.Context, o Order) (p func() plan, err erro
 	}
 	return func() plan {
 		s := showOf(o.CustomerID, o.FlowID, actions)
-		s.plan.Env.Variables, s.plan.Env.OnCompleteFlowID = o.Variables, next
+		s.plan.Env.Variables, s.plan.Env.OnCompleteFlowID, s.plan.Env.CallCount = o.Variables, next, o.CallCount
 		return plan{show: s}
 	}, nil
 }

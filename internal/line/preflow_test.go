@@ -34,10 +34,16 @@ func TestEndsInPreFlow(t *testing.T) {
 		{"kicked", func(b *theatre, c conference.Conference, _ *phone) {
 			b.do(c, conference.Kick{At: time.Now(), ID: b.participant().ID})
 		}, conference.LeftKicked, call.Local, []string{"You have been removed from this conference.", "after kicked"}},
-		{"the room ends", func(b *theatre, c conference.Conference, _ *phone) { b.do(c, conference.Terminate{At: time.Now()}) },
-			conference.LeftTerminated, call.Local, []string{"This conference has ended.", "after terminated"}},
-		{"the room's time is over", func(*theatre, conference.Conference, *phone) { time.Sleep(2 * time.Minute) },
-			conference.LeftTimeout, call.Local, []string{"This conference has ended.", "after timeout"}},
+		{
+			"the room ends", func(b *theatre, c conference.Conference, _ *phone) { b.do(c, conference.Terminate{At: time.Now()}) },
+			conference.LeftTerminated, call.Local,
+			[]string{"This conference has ended.", "after terminated"},
+		},
+		{
+			"the room's time is over", func(*theatre, conference.Conference, *phone) { time.Sleep(2 * time.Minute) },
+			conference.LeftTimeout, call.Local,
+			[]string{"This conference has ended.", "after timeout"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			perform(t, open, func(b *theatre) {

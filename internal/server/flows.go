@@ -23,6 +23,7 @@ func (p *parts) openFlows() {
 func (p *parts) dial(ctx context.Context, plan script.Plan, o *action.Calling) error {
 	_, err := p.lines.Place(ctx, line.Order{
 		CustomerID: plan.CustomerID, Source: o.Source, Destinations: o.Destinations, FlowID: o.FlowID, Actions: o.Actions, Anonymous: o.Anonymous,
+		CallCount: plan.Env.CallCount + 1,
 	})
 	return err
 }

@@ -44,6 +44,7 @@ type Origin struct {
 	ReferenceActiveflowID string // whose end started this one
 	OnCompleteFlowID      string
 	CompleteCount         int
+	CallCount             int
 	WebhookURI            string
 	WebhookMethod         string // POST, GET, PUT, DELETE or ""
 }

@@ -14,6 +14,7 @@ const (
 	turnsMax     = 1000      // moves from one action to the next without a step
 	framesMax    = 16        // lists in each other
 	shownMax     = 128 << 10 // bytes of the options in Executed
+	CallsMax     = 10        // calls, each placed by a flow of the one before
 	CompletesMax = 5         // flows that follow each other by on_complete_flow_id
 )
 
@@ -26,6 +27,7 @@ type Env struct {
 	ReferenceData         string
 	OnCompleteFlowID      string
 	CompleteCount         int // how many runs came before by on_complete_flow_id
+	CallCount             int // how many calls came before, each placed by a flow of the one before
 
 	Direction           call.Direction
 	MasterCallID        string

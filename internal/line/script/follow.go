@@ -10,6 +10,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
+	"parley/internal/line/script/record"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -41,12 +42,16 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 	if err != nil {
 		return err
 	}
-	name := "recording_" + r.ID
+	name, before := "recording_"+r.ID, strings.ReplaceAll(r.ActiveflowID, wire.NilUUID, "")
+	calls, err := p.callsBefore(ctx, before)
+	if err != nil {
+		return err
+	}
 	_, err = p.Start(ctx, Plan{
 		CustomerID: e.CustomerID, Actions: f.Actions,
 		Env: run.Env{
 			ActiveflowID: uuid.NewSHA1(endSpace, []byte(e.ID)).String(), FlowID: f.ID, ReferenceType: active.AfterRecording, ReferenceID: r.ID,
-			ReferenceActiveflowID: strings.ReplaceAll(r.ActiveflowID, wire.NilUUID, ""), OnCompleteFlowID: f.OnCompleteFlowID,
+			ReferenceActiveflowID: before, OnCompleteFlowID: f.OnCompleteFlowID, CallCount: calls,
 		},
 		Variables: map[string]string{
 			"voipbin.recording.id": r.ID, "voipbin.recording.reference_type": r.ReferenceType, "voipbin.recording.reference_id": r.ReferenceID,
@@ -57,4 +62,16 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 		return nil
 	}
 	return err
+}
+
+// callsBefore is the CallCount of a run that has been; 0 without one.
+func (p *Performer) callsBefore(ctx context.Context, activeflowID string) (int, error) {
+	if activeflowID == "" {
+		return 0, nil
+	}
+	r := record.New(p.o.Store, p.o.WriteTimeout)
+	if err := r.Load(ctx, activeflowID); err != nil && fault.KindOf(err) != fault.NotFound {
+		return 0, err
+	}
+	return r.State().CallCount, nil
 }

@@ -3,11 +3,13 @@ package script_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +17,9 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/flow"
+	"parley/internal/flow/action"
 	"parley/internal/flow/active"
+	"parley/internal/flow/run"
 	"parley/internal/line/script"
 	"parley/internal/store"
 )
@@ -249,4 +253,55 @@ func TestCircles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCallsAreCounted says that the count of calls that place each other goes on in what follows a run: another flow, or that of a recording.
+func TestCallsAreCounted(t *testing.T) {
+	const dial = `[{"type":"call","option":{"destinations":[{"target":"sip:a"}],"actions":[{"type":"beep"}]}}]`
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		w := newWorld(t, func(o *script.Options) {
+			o.Call = func(_ context.Context, p script.Plan, _ *action.Calling) error {
+				asked.Add(1)
+				return nil
+			}
+		})
+		w.run()
+		defer w.stop()
+		next := w.flow(dial)
+		for _, count := range []int{run.CallsMax - 1, run.CallsMax} {
+			plan := w.plan(`[]`)
+			plan.Env.FlowID, plan.Env.CallCount = w.flow(`[]`, next), count
+			plan, err := w.p.Prepare(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // it is listed below what follows
+			w.p.Perform(t.Context(), plan, w.call.stage())
+			rec := uuid.NewString()
+			data, _ := json.Marshal(map[string]string{"id": rec, "activeflow_id": plan.Env.ActiveflowID, "on_end_flow_id": next})
+			if err := w.st.Append(t.Context(), &store.Change{Key: "recording/" + rec, Events: []store.Event{{
+				ID: uuid.NewString(), Type: "recording_finished", At: time.Now(), CustomerID: me, Resource: rec, Data: data,
+			}}}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			want, reason := 2, "" // both runs that follow have dialled
+			if count == run.CallsMax {
+				reason = "CALLS_TOO_DEEP"
+			}
+			if got := int(asked.Load()); got != want {
+				t.Errorf("%d calls before: %d were placed, want %d", count, got, want)
+			}
+			page, err := w.st.List(t.Context(), store.Query{Kind: store.Activeflow, Limit: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range page {
+				if a := w.record(row.ID); len(a.Executed) != 1 || a.Executed[0].Reason != reason {
+					t.Errorf("%d calls before: %s", count, path(a))
+				}
+			}
+		}
+	})
 }

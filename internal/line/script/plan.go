@@ -65,7 +65,7 @@ func (p *Performer) Prepare(ctx context.Context, plan Plan) (Plan, error) {
 		At: time.Now(), ID: e.ActiveflowID, CustomerID: plan.CustomerID, Progress: active.ProgressOf(r),
 		Origin: active.Origin{
 			FlowID: e.FlowID, ReferenceType: e.ReferenceType, ReferenceID: e.ReferenceID, ReferenceActiveflowID: e.ReferenceActiveflowID,
-			OnCompleteFlowID: e.OnCompleteFlowID, CompleteCount: e.CompleteCount, WebhookURI: plan.WebhookURI, WebhookMethod: plan.WebhookMethod,
+			OnCompleteFlowID: e.OnCompleteFlowID, CompleteCount: e.CompleteCount, CallCount: e.CallCount, WebhookURI: plan.WebhookURI, WebhookMethod: plan.WebhookMethod,
 		},
 	}
 	if err := w.record.Create(ctx, create, plan.Keep); err != nil {
@@ -174,7 +174,7 @@ func (p *Performer) follow(ctx context.Context, before Plan, vars map[string]str
 		CustomerID: before.CustomerID, Actions: f.Actions,
 		Env: run.Env{
 			FlowID: f.ID, ReferenceType: active.ByAPI, ReferenceActiveflowID: before.Env.ActiveflowID, ReferenceData: before.Env.ReferenceData,
-			OnCompleteFlowID: f.OnCompleteFlowID, CompleteCount: end.OnComplete.Count, Variables: vars,
+			OnCompleteFlowID: f.OnCompleteFlowID, CompleteCount: end.OnComplete.Count, CallCount: before.Env.CallCount, Variables: vars,
 		},
 	}
 	_, err = p.Start(ctx, plan)

@@ -18,6 +18,7 @@ import (
 const (
 	unavailable      reach.Failure = "ACTION_UNAVAILABLE" // the call has no such part
 	callsUnavailable reach.Failure = "CALLS_UNAVAILABLE"
+	callsTooDeep     reach.Failure = "CALLS_TOO_DEEP"
 )
 
 // reasonFor returns the stable reason of a step's failure, "" for none.
@@ -252,6 +253,8 @@ func (w *walk) end(ctx context.Context, t action.Type) error {
 
 func (w *walk) call(ctx context.Context, o *action.Calling) error {
 	switch {
+	case w.plan.Env.CallCount >= run.CallsMax:
+		return callsTooDeep
 	case w.stage.Dials != nil:
 		return w.stage.Dials.Call(ctx, o)
 	case w.p.o.Call != nil:
