@@ -113,7 +113,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high, Busy: p.c.Limits.MediaBusy}); err != nil {
+	if p.engine, err = loop.Open(loop.Options{IP: ip, Low: low, High: high, Loops: processors(), Busy: p.c.Limits.MediaBusy}); err != nil {
 		return "", fmt.Errorf("media: %w", err)
 	}
 	files, err := p.openFiles(ctx)
