@@ -4,6 +4,7 @@ package dir
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,15 @@ import (
 	"time"
 
 	"parley/internal/blob"
+	"parley/internal/blob/disk"
 	"parley/internal/fault"
 )
 
 // Store is a folder.
-type Store struct{ root string }
+type Store struct {
+	root string
+	on   disk.FS
+}
 
 var _ blob.Store = (*Store)(nil)
 
@@ -27,15 +32,18 @@ const partial = ".partial"
 
 // Open opens the folder, makes it when it is not there, and clears away what was being written when the last program ended. Only one
 // program uses a folder at a time. It refuses with BLOB_FOLDER_UNWRITABLE.
-func Open(root string) (*Store, error) {
-	err := os.RemoveAll(filepath.Join(root, partial))
+func Open(root string) (*Store, error) { return open(root, disk.OS) }
+
+func open(root string, on disk.FS) (*Store, error) {
+	root = filepath.Clean(root)
+	err := on.Remove(filepath.Join(root, partial))
 	if err == nil {
-		err = os.MkdirAll(filepath.Join(root, partial), 0o700)
+		err = disk.MkdirAll(on, filepath.Join(root, partial))
 	}
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "BLOB_FOLDER_UNWRITABLE", "cannot keep files in %s: %v: check the folder's rights", root, err)
 	}
-	return &Store{root: root}, nil
+	return &Store{root, on}, nil
 }
 
 func (s *Store) path(key string) string { return filepath.Join(s.root, filepath.FromSlash(key)) }
@@ -45,11 +53,12 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64) (b
 	if err := blob.CheckKey(key); err != nil {
 		return blob.Info{}, err
 	}
-	f, err := os.CreateTemp(filepath.Join(s.root, partial), "*")
+	part := filepath.Join(s.root, partial, rand.Text())
+	f, err := s.on.Create(part)
 	if err != nil {
 		return blob.Info{}, s.failed("put", key, err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = s.on.Remove(part) }() // where it was kept, nothing is left of it here
 	n, err := io.Copy(f, &untilDone{ctx, r})
 	if err == nil {
 		err = blob.CheckSize(key, n, size)
@@ -58,7 +67,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64) (b
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = s.place(f.Name(), key)
+		err = s.place(part, key)
 	}
 	if err != nil {
 		return blob.Info{}, s.failed("put", key, err)
@@ -71,26 +80,18 @@ func (s *Store) place(from, key string) error {
 	to := s.path(key)
 	err := fs.ErrNotExist
 	for try := 0; try < 10 && errors.Is(err, fs.ErrNotExist); try++ { // a Delete may take the folder away in between
-		if err = os.MkdirAll(filepath.Dir(to), 0o700); err == nil {
-			err = os.Rename(from, to)
+		if err = disk.MkdirAll(s.on, filepath.Dir(to)); err == nil {
+			err = s.on.Rename(from, to)
 		}
 	}
 	if err != nil {
 		return err
 	}
 	for dir := filepath.Dir(to); ; dir = filepath.Dir(dir) {
-		if err := syncDir(dir); err != nil && !missing(err) || dir == filepath.Clean(s.root) {
+		if err := s.on.SyncDir(dir); err != nil && !missing(err) || dir == s.root {
 			return err
 		}
 	}
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // untilDone is a reader that ends with its context.
@@ -176,17 +177,21 @@ func (s *Store) Delete(_ context.Context, key string) error {
 		return err
 	}
 	path := s.path(key)
-	if err := os.Remove(path); err != nil {
+	stat, err := os.Stat(path)
+	if err == nil && !stat.IsDir() {
+		err = s.on.Remove(path)
+	}
+	if err != nil {
 		if missing(err) {
 			return nil
 		}
 		return s.failed("delete", key, err)
 	}
 	dir := filepath.Dir(path)
-	if err := syncDir(dir); err != nil {
+	if err := s.on.SyncDir(dir); err != nil && !missing(err) {
 		return s.failed("delete", key, err)
 	}
-	for ; dir != filepath.Clean(s.root) && os.Remove(dir) == nil; dir = filepath.Dir(dir) {
+	for ; dir != s.root && os.Remove(dir) == nil; dir = filepath.Dir(dir) {
 		// Folders that are empty now go as well.
 	}
 	return nil
