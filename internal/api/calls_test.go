@@ -15,9 +15,11 @@ import (
 	"parley/internal/api/rest"
 	"parley/internal/call"
 	"parley/internal/call/group"
+	"parley/internal/call/transfer"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line"
+	start "parley/internal/line/transfer"
 	"parley/internal/room"
 	"parley/internal/store"
 	"parley/internal/trunk"
@@ -128,6 +130,48 @@ func (x *exchange) HangupGroup(ctx context.Context, _, id string) (g group.Group
 		return g, err
 	}
 	return x.write(ctx, g, group.Hangup{At: time.Now()})
+}
+
+func (x *exchange) Transfer(ctx context.Context, callID string, q start.Request) (t transfer.Transfer, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.fail != nil {
+		return t, x.fail
+	}
+	t, err = transfer.New(time.Now(), transfer.Transfer{ID: uuid.NewString(), CustomerID: q.CustomerID, Type: q.Type, Transferer: callID, Addresses: q.Addresses})
+	if err != nil {
+		return t, err
+	}
+	return t, x.keep(ctx, t, "transfer_created")
+}
+
+func (x *exchange) CancelTransfer(ctx context.Context, _, id string) (t transfer.Transfer, err error) {
+	rec, err := x.w.st.Get(ctx, store.Transfer, id)
+	if err != nil {
+		return t, err
+	}
+	if t, err = rest.Read[transfer.Transfer](rec); err != nil {
+		return t, err
+	}
+	kind := t.Fail(time.Now(), transfer.Canceled)
+	if kind == "" {
+		return t, fault.New(fault.Conflict, "TRANSFER_ENDED", "it has ended")
+	}
+	return t, x.keep(ctx, t, kind)
+}
+
+func (x *exchange) keep(ctx context.Context, t transfer.Transfer, kind string) (err error) {
+	doc, _ := json.Marshal(t)
+	data, _ := json.Marshal(t.Resource())
+	change := &store.Change{
+		Key:     "transfer/" + t.ID,
+		Events:  []store.Event{{ID: uuid.NewString(), Type: kind, At: time.Now(), CustomerID: t.CustomerID, Resource: t.ID, Data: data}},
+		Records: []store.Record{{Kind: store.Transfer, ID: t.ID, CustomerID: t.CustomerID, Status: string(t.Status), Live: !t.Over(), Created: t.Created, Doc: doc}},
+	}
+	if _, change.Version, err = x.w.st.Last(ctx, change.Key); err != nil {
+		return err
+	}
+	return x.w.st.Append(ctx, change)
 }
 
 // groupcall makes a groupcall of the customer's.

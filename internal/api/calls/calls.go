@@ -9,8 +9,10 @@ import (
 	"parley/internal/api/web"
 	"parley/internal/call"
 	"parley/internal/call/group"
+	"parley/internal/call/transfer"
 	"parley/internal/fault"
 	"parley/internal/line"
+	start "parley/internal/line/transfer"
 	"parley/internal/store"
 	"parley/internal/trunk"
 	"parley/internal/trunk/route"
@@ -27,6 +29,8 @@ type Exchange interface {
 	Place(ctx context.Context, o line.Order) (line.Placed, error)
 	Control(ctx context.Context, customerID, callID string, c line.Control) (call.Call, error)
 	HangupGroup(ctx context.Context, customerID, groupID string) (group.Groupcall, error)
+	Transfer(ctx context.Context, callID string, q start.Request) (transfer.Transfer, error)
+	CancelTransfer(ctx context.Context, customerID, id string) (transfer.Transfer, error)
 }
 
 // Ways finds out whether and how a destination is called; *trunk.Trunks does.
@@ -58,7 +62,7 @@ func Routes(o Options) []rest.Route {
 		{Method: "POST", Path: "/groupcalls/{id}/hangup", Do: c.hangupGroup},
 		{Method: "POST", Path: "/conferences/{id}/conferencecalls", Do: c.bring},
 	}
-	return append(routes, c.controls()...)
+	return append(append(routes, c.controls()...), c.transfers()...)
 }
 
 type calls struct{ o Options }

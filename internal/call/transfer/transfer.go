@@ -38,7 +38,7 @@ type Reason string
 const (
 	TransfereeLeft Reason = "transferee_left" // hung up before it was put through
 	PartnerLeft    Reason = "partner_left"    // the other side of the conversation has gone
-	Canceled       Reason = "canceled"        // DELETE
+	Canceled       Reason = "canceled"        // by a request
 	Lost           Reason = "lost"            // the server stopped or died under it
 )
 
