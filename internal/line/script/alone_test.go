@@ -349,12 +349,15 @@ func TestAfterRecording(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.run()
-		id := w.flow(`[{"type":"variable_set","option":{"key":"seen","value":"${voipbin.recording.id}"}}]`)
+		id := w.flow(`[{"type":"variable_set","option":{"key":"seen","value":"${voipbin.recording.id}"}},
+			{"type":"variable_set","option":{"key":"how","value":"${voipbin.recording.status} ${voipbin.recording.end_reason}"}}]`)
+		how := "finished stopped"
 		finished := func(customer, flow string) string {
+			status, reason, _ := strings.Cut(how, " ")
 			rec := uuid.NewString()
-			data, _ := json.Marshal(map[string]string{"id": rec, "format": "wav", "reference_type": "conference", "on_end_flow_id": flow})
+			data, _ := json.Marshal(map[string]string{"id": rec, "format": "wav", "reference_type": "conference", "on_end_flow_id": flow, "end_reason": reason})
 			if err := w.st.Append(t.Context(), &store.Change{Key: "recording/" + rec, Events: []store.Event{{
-				ID: uuid.NewString(), Type: "recording_finished", At: time.Now(), CustomerID: customer, Resource: rec, Data: data,
+				ID: uuid.NewString(), Type: "recording_" + status, At: time.Now(), CustomerID: customer, Resource: rec, Data: data,
 			}}}); err != nil {
 				t.Fatal(err)
 			}
@@ -371,6 +374,7 @@ func TestAfterRecording(t *testing.T) {
 		again := newWorld(t, func(o *script.Options) { o.Store = w.st })
 		again.run()
 		time.Sleep(time.Second)
+		how = "failed disk_full"
 		second := finished(me, id)
 		time.Sleep(time.Second)
 		again.stop()
@@ -381,6 +385,8 @@ func TestAfterRecording(t *testing.T) {
 		for i, want := range []string{second, first} {
 			if a := w.record(rows[i].ID); a.Variables["seen"] != want || a.ReferenceType != "recording" || a.ReferenceID != want {
 				t.Errorf("%d: %+v", i, a)
+			} else if hows := []string{"failed disk_full", "finished stopped"}; a.Variables["how"] != hows[i] {
+				t.Errorf("%d: the recording was %q, want %q", i, a.Variables["how"], hows[i])
 			}
 		}
 	})

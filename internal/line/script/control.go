@@ -26,7 +26,7 @@ func (p *Performer) Run(ctx context.Context) error {
 	defer group.Wait()
 	group.Go(func() { p.outside.Run(ctx) })
 	group.Go(func() { p.catchUp(ctx) })
-	group.Go(func() { sequel.Watch(ctx, p.o.Store, "recording_finished", p.afterRecording, p.o.Log) })
+	group.Go(func() { sequel.Watch(ctx, p.o.Store, "recording_f*", p.afterRecording, p.o.Log) })
 	stopping, cancel := context.WithCancelCause(context.Background())
 	defer cancel(cause(run.Lost))
 	defer context.AfterFunc(ctx, func() { cancel(cause(run.Lost)) })()

@@ -26,9 +26,10 @@ type recorded struct {
 	ReferenceID   string `json:"reference_id"`
 	Format        string `json:"format"`
 	Flow          string `json:"on_end_flow_id"`
+	EndReason     string `json:"end_reason"`
 }
 
-// afterRecording starts on_end_flow_id. An error says that it has to be tried again.
+// afterRecording starts on_end_flow_id, after a recording that has failed as well. An error says that it has to be tried again.
 func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 	var r recorded
 	if err := json.Unmarshal(e.Data, &r); err != nil || r.Flow == "" || r.Flow == wire.NilUUID {
@@ -55,6 +56,7 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 		},
 		Variables: map[string]string{
 			"voipbin.recording.id": r.ID, "voipbin.recording.reference_type": r.ReferenceType, "voipbin.recording.reference_id": r.ReferenceID,
+			"voipbin.recording.status": strings.TrimPrefix(e.Type, "recording_"), "voipbin.recording.end_reason": r.EndReason,
 			"voipbin.recording.format": r.Format, "voipbin.recording.recording_name": name, "voipbin.recording.filenames": name + "." + r.Format,
 		},
 	})

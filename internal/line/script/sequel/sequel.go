@@ -19,7 +19,7 @@ const (
 	savedEvery = 10_000
 )
 
-// Watch calls do for each event of the type, in order, until ctx ends. An event that do cannot take now, which is an error, is tried again.
+// Watch calls do for each event of the type, or with a * at its end of the types that begin so, in order, until ctx ends. An event that do cannot take now, which is an error, is tried again.
 func Watch(ctx context.Context, events store.Log, kind string, do func(context.Context, *store.Event) error, log *slog.Logger) {
 	hints, stop := events.Hints()
 	defer stop()
