@@ -136,7 +136,8 @@ func (t *tail) add(fresh []*entry, to int64) {
 	t.ring = append(t.ring, fresh...)
 	if over := len(t.ring) - tailKept; over > 0 {
 		t.from = t.ring[over-1].Seq
-		t.ring = append([]*entry(nil), t.ring[over:]...)
+		clear(t.ring[:over]) // append moves what is left to another array before long, and the old one goes
+		t.ring = t.ring[over:]
 	}
 	t.to = to
 	close(t.grown)

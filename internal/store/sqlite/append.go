@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -32,6 +33,32 @@ func (s *Store) Append(ctx context.Context, c *store.Change) error {
 
 // change writes c and puts the numbers of its events into seqs.
 func (w *session) change(c *store.Change, seqs []int64) error {
+	// What calls itself the first change of a key and is not is found out by the index of keys and versions.
+	_, known := w.versions[c.Key]
+	unseen := !known && c.Version == 0
+	if !unseen {
+		if err := w.fence(c); err != nil {
+			return err
+		}
+	}
+	if err := w.put(c, seqs); err != nil {
+		if unseen && classify(err) <= other {
+			return cmp.Or(w.fence(c), err)
+		}
+		return err
+	}
+	if len(w.versions) >= remembered {
+		clear(w.versions)
+	}
+	w.versions[c.Key] = c.Version + int64(len(c.Events))
+	if c.Answer != nil {
+		return w.answer(c.Answer)
+	}
+	return nil
+}
+
+// fence refuses a change that was decided on another version of its key than the newest.
+func (w *session) fence(c *store.Change) error {
 	version, err := w.version(c.Key)
 	if err != nil {
 		return err
@@ -39,6 +66,12 @@ func (w *session) change(c *store.Change, seqs []int64) error {
 	if version != c.Version {
 		return fmt.Errorf("append to %s at version %d, it has %d: %w", c.Key, c.Version, version, store.ErrFenced)
 	}
+	return nil
+}
+
+// put writes what a change consists of, but for its answer.
+func (w *session) put(c *store.Change, seqs []int64) error {
+	version := c.Version
 	for i := range c.Names {
 		if err := w.name(&c.Names[i]); err != nil {
 			return err
@@ -55,10 +88,6 @@ func (w *session) change(c *store.Change, seqs []int64) error {
 			return err
 		}
 	}
-	w.versions[c.Key] = version + int64(len(c.Events))
-	if c.Answer != nil {
-		return w.answer(c.Answer)
-	}
 	return nil
 }
 
@@ -66,9 +95,6 @@ func (w *session) change(c *store.Change, seqs []int64) error {
 func (w *session) version(key string) (version int64, err error) {
 	if known, ok := w.versions[key]; ok {
 		return known, nil
-	}
-	if len(w.versions) >= remembered {
-		clear(w.versions)
 	}
 	return version, w.row("SELECT coalesce(max(version), 0) FROM events WHERE key = ?", []any{key}, &version)
 }

@@ -104,8 +104,15 @@ func (s *Store) Hints() (<-chan struct{}, func()) { return s.hints.Add() }
 
 // Cursor returns a reader's place in the log; see store.Log.
 func (s *Store) Cursor(ctx context.Context, reader string) (seq int64, err error) {
+	if known, ok := s.places.Load(reader); ok {
+		return known.(int64), nil
+	}
 	_, err = collect(ctx, s, question{"read cursor of " + reader, "SELECT seq FROM cursors WHERE reader = ?", []any{reader}},
 		func(rows *sql.Rows) (struct{}, error) { return struct{}{}, rows.Scan(&seq) })
+	if err == nil { // what the writer has put there meanwhile is newer
+		known, _ := s.places.LoadOrStore(reader, seq)
+		seq = known.(int64)
+	}
 	return seq, err
 }
 
@@ -114,7 +121,8 @@ func (s *Store) SetCursor(ctx context.Context, reader string, seq int64) error {
 	if reader == "" || seq < 0 {
 		return fmt.Errorf("store: cursor of reader %q at %d", reader, seq)
 	}
-	return s.do(ctx, "move cursor of "+reader, func(w *session) error { return w.cursor(reader, seq) })
+	run := func(w *session) error { return w.cursor(reader, seq) }
+	return s.enqueue(ctx, &job{what: "move cursor of " + reader, run: run, moved: func() { s.places.Store(reader, seq) }})
 }
 
 func (w *session) cursor(reader string, seq int64) error {

@@ -12,7 +12,7 @@ func (s *Store) Note(ctx context.Context, reader string, seq int64, records []st
 	if err := store.CheckNote(reader, seq, records); err != nil {
 		return err
 	}
-	return s.do(ctx, "note", func(w *session) error {
+	run := func(w *session) error {
 		for i := range records {
 			if err := w.record(&records[i], records[i].Version); err != nil {
 				return err
@@ -22,7 +22,11 @@ func (s *Store) Note(ctx context.Context, reader string, seq int64, records []st
 			return nil
 		}
 		return w.cursor(reader, seq)
-	})
+	}
+	if reader == "" {
+		return s.do(ctx, "note", run)
+	}
+	return s.enqueue(ctx, &job{what: "note", run: run, moved: func() { s.places.Store(reader, seq) }})
 }
 
 // Forget deletes old records of a kind that is noted; see store.Notes.

@@ -45,6 +45,7 @@ type Store struct {
 	texts   texts // prepared statements of reading
 	hints   store.Hints
 	recent  recent
+	places  sync.Map // int64 by reader: cursors as they are committed
 
 	queue chan *job
 	quit  chan struct{} // closed by Close: take no more

@@ -21,6 +21,7 @@ const (
 type job struct {
 	run      func(*session) error
 	what     string // for errors
+	moved    func() // called by the writer when it is committed; nil for nothing
 	appended func() // called by the writer when it is committed; such jobs are counted, and readers of the log get a hint; nil: it does not append
 	since    time.Time
 	state    atomic.Int32
@@ -128,6 +129,9 @@ func (s *Store) commit(w *session, batch []*job) {
 func (s *Store) settle(batch []*job, err error) {
 	appended := s.counts.add(batch, err)
 	for _, j := range batch {
+		if j.moved != nil && j.err == nil {
+			j.moved()
+		}
 		if j.appended != nil && j.err == nil {
 			j.appended()
 		}
