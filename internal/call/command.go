@@ -23,6 +23,7 @@ type (
 		ActiveflowID string
 		GroupcallID  string
 		MasterCallID string
+		AgentID      string // whose call it is, "" for nobody's
 	}
 	// Outgoing makes the record of a call that we dial. Addresses that cannot be stored as they are get refused.
 	Outgoing Incoming

@@ -150,6 +150,9 @@ func (d *decision) create(in Incoming, direction Direction) error {
 		Links: Links{FlowID: in.FlowID, ActiveflowID: in.ActiveflowID, GroupcallID: in.GroupcallID, MasterCallID: in.MasterCallID},
 		Times: Times{Created: d.at},
 	}
+	if in.AgentID != "" {
+		record.OwnerType, record.OwnerID = "agent", in.AgentID
+	}
 	if direction == Inbound {
 		record.Times.Ringing = d.at
 	}
@@ -171,7 +174,7 @@ func (in *Incoming) check() error {
 	for _, link := range []struct {
 		field string
 		id    *string
-	}{{"flow_id", &in.FlowID}, {"activeflow_id", &in.ActiveflowID}, {"groupcall_id", &in.GroupcallID}, {"master_call_id", &in.MasterCallID}} {
+	}{{"flow_id", &in.FlowID}, {"activeflow_id", &in.ActiveflowID}, {"groupcall_id", &in.GroupcallID}, {"master_call_id", &in.MasterCallID}, {"agent_id", &in.AgentID}} {
 		if *link.id, err = wire.OptionalUUID(*link.id); err != nil {
 			return invalid(link.field, err)
 		}

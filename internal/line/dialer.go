@@ -7,6 +7,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/line/callee"
 	"parley/internal/line/door"
+	"parley/internal/line/groups"
 )
 
 // Dialer places calls to phones; the SIP door is one.
@@ -20,6 +21,7 @@ type Dialer interface {
 
 // What a call out is made of.
 type (
+	Placed   = groups.Placed   // what an order has become
 	Outgoing = callee.Outgoing // whom to call, and how
 	Trunks   = callee.Trunks   // finds ways to callees, and guards them; *trunk.Trunks is one
 )
@@ -51,6 +53,7 @@ type Order struct {
 	MasterCallID string // "" for none: that call ends, these end
 	CallCount    int    // how many calls came before, each placed by a flow of the one before
 	Timeout      time.Duration
+	agent        string // whose calls they are, "" for nobody's
 
 	Join *Joining // enter this conference on answer, instead of a flow
 }

@@ -12,6 +12,11 @@ import (
 
 // placeGroup makes one groupcall of the destinations and has it dialled. When none of them can be called now, nothing is made.
 func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []call.Address) (Placed, error) {
+	team, err := x.finder().Team(ctx, o.CustomerID, to, o.RingMethod)
+	if err != nil {
+		return Placed{}, err
+	}
+	o.agent, to = team.Agent, team.Destinations
 	phones := callee.NewAhead(func(ctx context.Context, to call.Address) ([]callee.Callee, error) { return x.callees(ctx, o, to) })
 	if err := phones.Any(ctx, to); err != nil {
 		return Placed{}, err
@@ -20,16 +25,12 @@ func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []
 		if callees, err := phones.Find(ctx, to[0]); err != nil {
 			return Placed{}, err
 		} else if len(callees) == 1 { // no need of a group
-			l, err := x.dial(ctx, o.CustomerID, p(), x.outboundTo(o, callees[0]))
-			if err != nil {
-				return Placed{}, err
-			}
-			return placed(l), nil
+			return x.place(ctx, o, p, callees[0])
 		}
 	}
 	g, err := x.groups.Place(ctx, group.Create{
 		At: time.Now(), ID: group.ID(newID()), CustomerID: o.CustomerID, FlowID: o.FlowID, Source: o.Source, Destinations: to,
-		Methods: group.Methods{Ring: group.RingMethod(o.RingMethod), Answer: group.AnswerMethod(o.AnswerMethod)}, Links: group.Links{MasterCallID: o.MasterCallID},
+		Methods: group.Methods{Ring: team.Ring, Answer: group.AnswerMethod(o.AnswerMethod)}, Links: team.Links(o.MasterCallID),
 	}, x.dialGroup(o, p, phones.Find))
 	if err != nil {
 		return Placed{}, err

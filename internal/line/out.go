@@ -20,6 +20,7 @@ import (
 // outbound is what belongs to a call that we place.
 type outbound struct {
 	from, to call.Address
+	agent    string       // whose call it is, "" for nobody's
 	group    string       // id of its groupcall, "" for none
 	master   string       // id of the call whose end ends it, "" for none
 	hops     []callee.Hop // that have not been tried, the next one first
@@ -231,7 +232,7 @@ func (l *Line) openOut(ctx context.Context) error {
 	}
 	out := call.Outgoing{
 		At: time.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: o.from, Destination: o.to,
-		SIPCallID: o.hops[0].SIPCallID, GroupcallID: o.group, MasterCallID: o.master,
+		SIPCallID: o.hops[0].SIPCallID, GroupcallID: o.group, MasterCallID: o.master, AgentID: o.agent,
 	}
 	if l.plan.show != nil {
 		out.FlowID, out.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID

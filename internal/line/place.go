@@ -1,10 +1,12 @@
 package line
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
 
+	"parley/internal/agent/roster"
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
@@ -34,13 +36,13 @@ func (x *Exchange) Place(ctx context.Context, o Order) (Placed, error) {
 	for _, to := range o.Destinations {
 		var placed Placed
 		var err error
-		if to.Type == route.Extension || to.Type == "agent" {
+		if to.Type == route.Extension || to.Type == route.Agent {
 			placed, err = x.placeGroup(ctx, o, p, []call.Address{to})
 		} else {
 			placed, err = x.placeOne(ctx, o, p, to)
 		}
 		if err != nil {
-			refusal = cmpErr(refusal, err)
+			refusal = cmp.Or(refusal, err)
 			x.o.Log.Warn("call not placed", "to", to.Target, "reason", fault.ReasonOf(err), "error", err)
 			continue
 		}
@@ -51,13 +53,6 @@ func (x *Exchange) Place(ctx context.Context, o Order) (Placed, error) {
 		return Placed{}, refusal
 	}
 	return out, nil
-}
-
-func cmpErr(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // planOf is what the order wants to be done with a call once it is answered.
@@ -106,28 +101,30 @@ func (x *Exchange) placeOne(ctx context.Context, o Order, p func() plan, to call
 	if err != nil {
 		return Placed{}, err
 	}
-	l, err := x.dial(ctx, o.CustomerID, p(), x.outboundTo(o, callees[0]))
+	return x.place(ctx, o, p, callees[0])
+}
+
+func (x *Exchange) place(ctx context.Context, o Order, p func() plan, to callee.Callee) (Placed, error) {
+	l, err := x.dial(ctx, o.CustomerID, p(), x.outboundTo(o, to))
 	if err != nil {
 		return Placed{}, err
 	}
-	return placed(l), nil
-}
-
-// placed is what has become of an order of one call.
-func placed(l *Line) Placed {
-	p := Placed{Calls: []call.Call{l.made}}
+	out := Placed{Calls: []call.Call{l.made}}
 	if c := l.chair.Load(); c != nil {
-		p.Participants = []string{c.place.Participant}
+		out.Participants = []string{c.place.Participant}
 	}
-	return p
+	return out, nil
 }
 
 func (x *Exchange) outboundTo(o Order, c callee.Callee) *outbound {
-	return &outbound{from: o.Source, to: c.To, master: o.MasterCallID, hops: c.Hops}
+	return &outbound{from: o.Source, to: c.To, master: o.MasterCallID, hops: c.Hops, agent: cmp.Or(c.Agent, o.agent)}
 }
 
 // callees finds the phones of a destination.
 func (x *Exchange) callees(ctx context.Context, o Order, to call.Address) ([]callee.Callee, error) {
-	f := callee.Finder{Trunks: x.o.Trunks, Contacts: x.dialer().Contacts}
-	return f.Find(ctx, callee.Caller{CustomerID: o.CustomerID, Source: o.Source, Anonymous: o.Anonymous, Timeout: o.Timeout}, to)
+	return x.finder().Find(ctx, callee.Caller{CustomerID: o.CustomerID, Source: o.Source, Anonymous: o.Anonymous, Timeout: o.Timeout}, to)
+}
+
+func (x *Exchange) finder() callee.Finder {
+	return callee.Finder{Trunks: x.o.Trunks, Contacts: x.dialer().Contacts, Agents: roster.New(x.o.Store).Reachable}
 }

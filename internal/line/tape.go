@@ -1,6 +1,7 @@
 package line
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -60,7 +61,7 @@ func (l *Line) beginTape(ctx context.Context, o tape.Options) (*calls.Recording,
 	}
 	var early error
 	if err := l.ask(ctx, func() { early = l.talkable() }); err != nil || early != nil {
-		return nil, cmpErr(err, early)
+		return nil, cmp.Or(err, early)
 	}
 	q := calls.Request{CallID: string(l.id), CustomerID: l.customer, Options: o}
 	if l.plan.show != nil {

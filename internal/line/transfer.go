@@ -1,6 +1,7 @@
 package line
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 
@@ -45,7 +46,7 @@ func (x *Exchange) Transfer(ctx context.Context, callID string, q transfer.Reque
 	}
 	var early error
 	if err := l.ask(ctx, func() { early = l.talkable() }); err != nil || early != nil {
-		return calls.Transfer{}, cmpErr(err, early)
+		return calls.Transfer{}, cmp.Or(err, early)
 	}
 	q.Source = l.sourceOr(q.Source)
 	return x.transfers.Start(ctx, party{l}, q)
@@ -124,7 +125,7 @@ func (b switchboard) Ring(ctx context.Context, o transfer.Order) (n int, cancel 
 		out.ended = func(c call.Call) { o.Ended(string(c.ID), c.HangupReason) }
 	})
 	if len(lines) == 0 {
-		return 0, nil, cmpErr(err, fault.New(fault.Conflict, "CALLEE_UNAVAILABLE", "there is nobody to be called"))
+		return 0, nil, cmp.Or[error](err, fault.New(fault.Conflict, "CALLEE_UNAVAILABLE", "there is nobody to be called"))
 	}
 	return len(lines), func() { hangUpAll(ctx, lines, winner.Load()) }, nil
 }

@@ -108,9 +108,10 @@ func (t *Trunks) Plan(ctx context.Context, customerID string, to, from call.Addr
 		if target.Name, err = t.extension(ctx, customerID, target.Name); err != nil {
 			return nil, err
 		}
-	case route.Conference:
-		rec, err := t.o.Store.Get(ctx, store.Conference, target.Name)
-		if err := owned(rec, err, customerID, store.Conference); err != nil {
+	case route.Conference, route.Agent:
+		kind := store.Kind(target.Kind)
+		rec, err := t.o.Store.Get(ctx, kind, target.Name)
+		if err := owned(rec, err, customerID, kind); err != nil {
 			return nil, err
 		}
 	}

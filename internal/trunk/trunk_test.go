@@ -331,7 +331,8 @@ func TestPlan(t *testing.T) {
 		{ann, "extension", "nobody", "EXTENSION_NOT_FOUND"},
 		{ann, "conference", room, "conference " + room},
 		{bob, "conference", room, "CONFERENCE_NOT_FOUND"},
-		{ann, "agent", ext, "DESTINATION_UNSUPPORTED"},
+		{ann, "agent", ext, "AGENT_NOT_FOUND"},
+		{ann, "whatsapp", ext, "DESTINATION_UNSUPPORTED"},
 		{ann, "tel", "030", "INVALID_DESTINATION"},
 	} {
 		hops, err := x.Plan(t.Context(), tt.customer, call.Address{Type: tt.kind, Target: tt.to}, call.Address{})

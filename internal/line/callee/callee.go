@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/agent"
 	"parley/internal/call"
 	"parley/internal/fault"
 	"parley/internal/trunk"
@@ -40,8 +41,9 @@ type Trunks interface {
 
 // Callee is one phone to be called, with the ways to it, the best one first.
 type Callee struct {
-	To   call.Address
-	Hops []Hop
+	To    call.Address
+	Hops  []Hop
+	Agent string // whose phone it is, "" for nobody's
 }
 
 // Caller is who calls.
@@ -59,15 +61,18 @@ const dialTimeout = 60 * time.Second
 type Finder struct {
 	Trunks   Trunks // nil: there are extensions only
 	Contacts func(ctx context.Context, customerID, extension string) ([]Outgoing, error)
+	Agents   func(ctx context.Context, customerID, id string) (agent.Agent, error) // one that has addresses; nil: there are none
 }
 
-// Find finds the phones of a destination, at least one. Refusals are those of the trunks, EXTENSION_NOT_REGISTERED, and DESTINATION_UNSUPPORTED for a conference.
+// Find finds the phones of a destination, at least one. Refusals are those of the trunks and the agents, EXTENSION_NOT_REGISTERED, and DESTINATION_UNSUPPORTED for a conference.
 func (f Finder) Find(ctx context.Context, from Caller, to call.Address) (out []Callee, err error) {
 	ways, err := f.ways(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}
 	switch first := ways[0]; first.Kind {
+	case route.Agent:
+		return f.phonesOf(ctx, from, first.Name)
 	case route.Extension:
 		if out, err = f.phones(ctx, from, to, first); err != nil {
 			return nil, err
@@ -88,6 +93,9 @@ func (f Finder) Find(ctx context.Context, from Caller, to call.Address) (out []C
 func (f Finder) ways(ctx context.Context, from Caller, to call.Address) ([]route.Hop, error) {
 	if f.Trunks != nil {
 		return f.Trunks.Plan(ctx, from.CustomerID, to, from.Source)
+	}
+	if target, err := route.Parse(to); err == nil && target.Kind == route.Agent {
+		return []route.Hop{{Kind: route.Agent, Name: target.Name}}, nil
 	}
 	if to.Type != route.Extension {
 		return nil, fault.New(fault.Denied, "DESTINATION_NOT_ALLOWED", "this server calls extensions only")
@@ -117,7 +125,7 @@ func (f Finder) phones(ctx context.Context, from Caller, to call.Address, w rout
 		return nil, fault.New(fault.Conflict, "EXTENSION_NOT_REGISTERED", "extension %s has no phone registered; register one first", w.Name)
 	}
 	for _, c := range contacts {
-		out = append(out, Callee{to, []Hop{{Outgoing: c}}})
+		out = append(out, Callee{To: to, Hops: []Hop{{Outgoing: c}}})
 	}
 	return out, nil
 }

@@ -103,7 +103,7 @@ func (r *Entry) append(ctx context.Context, change *store.Change, next call.Call
 	}
 	change.Key, change.Version = keyOf(next.ID), r.version
 	change.Records = []store.Record{{
-		Kind: store.Call, ID: string(next.ID), CustomerID: next.CustomerID, Conference: r.Conference, Status: string(next.Status),
+		Kind: store.Call, ID: string(next.ID), CustomerID: next.CustomerID, Conference: r.Conference, Reference: next.OwnerID, Status: string(next.Status),
 		Type: string(next.Type), Live: next.Status != call.Ended, Created: next.Created, Deleted: !next.Deleted.IsZero(), Doc: doc,
 	}}
 	if err := r.store.Append(ctx, change); err != nil {

@@ -91,6 +91,8 @@ func read(record store.Record) (p Place, err error) {
 		err = json.Unmarshal(record.Doc, p.Flow)
 	case store.Extension:
 		p.Dial = &call.Address{Type: "extension", Target: record.ID}
+	case store.Agent:
+		p.Dial = &call.Address{Type: "agent", Target: record.ID}
 	default:
 		var c conference.Conference
 		c, err = progressing(record)

@@ -14,10 +14,11 @@ import (
 // hopsMax bounds the attempts at one call.
 const hopsMax = 8
 
-// Hop is one way to a destination. For SIP it is an INVITE to To; for an extension whoever dials asks for its contacts; a conference is entered.
+// Hop is one way to a destination. For SIP it is an INVITE to To; for an extension whoever dials asks for its contacts, for an agent for
+// its addresses; a conference is entered.
 type Hop struct {
-	Kind      string // SIP, Tel, Extension or Conference
-	Name      string // the extension's name or the conference's id; "" for SIP and Tel
+	Kind      string // SIP, Tel, Extension, Agent or Conference
+	Name      string // the extension's name, or the id of the agent or conference; "" for SIP and Tel
 	To        string // SIP URI of the callee
 	Via       string // SIP URI of where the INVITE goes, "" for To
 	From      string // SIP URI of the caller, "" for whoever dials to make one
@@ -37,7 +38,7 @@ func Plan(trunks []Trunk, to Target, from call.Address, rnd func(n int) int) ([]
 	switch to.Kind {
 	case SIP:
 		return []Hop{{Kind: SIP, To: to.Name}}, nil
-	case Extension, Conference:
+	case Extension, Conference, Agent:
 		return []Hop{{Kind: to.Kind, Name: to.Name}}, nil
 	}
 	var hops []Hop

@@ -17,12 +17,13 @@ const (
 	Tel        = "tel"
 	Extension  = "extension"
 	Conference = "conference"
+	Agent      = "agent"
 )
 
 // Target is a destination that has been understood.
 type Target struct {
 	Kind string
-	// Name is the number in E.164 with its + for Tel, the name or id for Extension, the id for Conference, the URI in its canonical form for SIP.
+	// Name is the number in E.164 with its + for Tel, the name or id for Extension, the id for Conference and Agent, the URI in its canonical form for SIP.
 	Name string
 	Host string     // of SIP: lower case, without the dot at its end and without brackets
 	Addr netip.Addr // of SIP: Host as an address, invalid when it is a name
@@ -59,12 +60,16 @@ func Parse(a call.Address) (Target, error) {
 			return Target{}, bad("%q is not the id of a conference", clip(a.Target))
 		}
 		return Target{Kind: Conference, Name: id}, nil
-	case "agent":
-		return Target{}, unsupported("there are no agents on this server; call the extension that the person's phone registers with")
+	case Agent:
+		id, ok := wire.ParseUUID(a.Target)
+		if !ok {
+			return Target{}, bad("%q is not the id of an agent", clip(a.Target))
+		}
+		return Target{Kind: Agent, Name: id}, nil
 	case "":
-		return Target{}, bad("%q has no type and does not look like one; use type sip, tel, extension or conference", clip(a.Target))
+		return Target{}, bad("%q has no type and does not look like one; use type sip, tel, extension, agent or conference", clip(a.Target))
 	}
-	return Target{}, unsupported("a %s cannot be called from here; use sip, tel, extension or conference", clip(a.Type))
+	return Target{}, unsupported("a %s cannot be called from here; use sip, tel, extension, agent or conference", clip(a.Type))
 }
 
 const (

@@ -1,11 +1,11 @@
-package line
+package groups
 
 import (
 	"parley/internal/call"
 	"parley/internal/call/group"
 )
 
-// Placed is what an Order has become: the calls that are not part of a group, and the groupcalls.
+// Placed is what an order of calls has become: the calls that are not part of a group, and the groupcalls.
 type Placed struct {
 	Calls  []call.Call
 	Groups []group.Groupcall
