@@ -11,6 +11,7 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/call/group"
+	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line"
 	"parley/internal/store"
@@ -22,6 +23,7 @@ import (
 // ways lets calls out but to those whom it refuses, and counts how often it was asked for each.
 type ways struct {
 	refused map[string]string // target: reason
+	guard   *guard.Guard      // nil: everybody passes
 
 	mu    sync.Mutex // guards asked
 	asked map[string]int
@@ -37,7 +39,10 @@ func (w *ways) Plan(_ context.Context, _ string, to, _ call.Address) ([]route.Ho
 	return []route.Hop{{Kind: route.SIP, To: to.Target}}, nil
 }
 
-func (w *ways) Admit(trunk.Request) (*guard.Pass, error) {
+func (w *ways) Admit(r trunk.Request) (*guard.Pass, error) {
+	if w.guard != nil {
+		return w.guard.Admit(guard.Claim{CustomerID: r.CustomerID})
+	}
 	return guard.New(route.Limits{}).Free(), nil
 }
 
@@ -110,4 +115,50 @@ func TestCallsThatCallThemselves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAdmittedWhenPlaced says that the guard's limits are exact at the moment of the order, and that a call which does not come about takes no room.
+func TestAdmittedWhenPlaced(t *testing.T) {
+	o := open
+	w := &ways{asked: map[string]int{}, guard: guard.New(route.Limits{Concurrent: 1})}
+	o.Trunks = w
+	perform(t, o, func(b *theatre) {
+		b.x.Use(&network{callees: map[string][]int{"bob": {180}, "carol": {180}}})
+		sip := func(names ...string) line.Order {
+			order := line.Order{CustomerID: customer, Actions: []byte(`[{"type":"answer"}]`)}
+			for _, name := range names {
+				order.Destinations = append(order.Destinations, call.Address{Type: "sip", Target: name})
+			}
+			return order
+		}
+		full := b.conference(conference.Settings{Admission: conference.Locked})
+		into := sip("bob")
+		into.Actions, into.Join = nil, &line.Joining{ConferenceID: string(full.ID)}
+		if _, err := b.x.Place(b.ctx, into); err == nil {
+			t.Error("a call into a locked conference was placed")
+		}
+		time.Sleep(time.Second)
+		p, err := b.x.Place(b.ctx, sip("bob", "carol", "bob"))
+		if err != nil || len(p.Calls) != 1 {
+			t.Fatalf("%d calls, %v", len(p.Calls), err)
+		}
+		before := len(b.calls())
+		_, err = b.x.Place(b.ctx, sip("bob"))
+		wantReason(t, err, "CALLS_OUT_LIMIT_REACHED")
+		if n := len(b.calls()); n != before {
+			t.Errorf("%d calls were made of a refused order", n-before)
+		}
+		for range 3 {
+			if _, err := b.x.Hangup(b.ctx, string(p.Calls[0].ID)); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Second)
+			if p, err = b.x.Place(b.ctx, sip("bob")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := b.x.Hangup(b.ctx, string(p.Calls[0].ID)); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -162,6 +162,7 @@ func (l *Line) declined(ctx context.Context, p Progress) {
 // close is the end of the call for those who had it placed.
 func (o *outbound) close(c call.Call) {
 	o.last.Release()
+	callee.Release(o.hops)
 	if o.ended != nil {
 		o.ended(c)
 	}
@@ -185,15 +186,21 @@ func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outboun
 	if err := x.o.Media.Admit(); err != nil {
 		return nil, err
 	}
+	var err error
+	if o.hops, err = callee.Admit(o.hops, x.o.Trunks); err != nil {
+		return nil, err
+	}
 	l := x.newLine(call.ID(uuid.NewString()), customer, p)
 	l.outbound = o
 	if o.made != nil {
 		o.made(l)
 	}
 	if err := x.enlist(l.id, l); err != nil {
+		callee.Release(o.hops)
 		return nil, err
 	}
 	if err := l.openOut(ctx); err != nil {
+		callee.Release(o.hops)
 		l.close()
 		x.strike(l.id)
 		return nil, err
@@ -214,7 +221,6 @@ func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outboun
 func (l *Line) abort(ctx context.Context, err error) {
 	e := finish.ByUs(call.Failed, conference.LeftRefused, err.Error())
 	l.press(ctx, &e)
-	l.outbound.hops = nil
 	_ = l.Run(ctx)
 }
 

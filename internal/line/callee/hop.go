@@ -27,9 +27,9 @@ func (h *Hop) Replace(header string) {
 	h.To += sep + "Replaces=" + strings.ReplaceAll(url.QueryEscape(header), "+", "%20")
 }
 
-// Admit asks the guard. A hop that was let pass is given back with Release.
+// Admit asks the guard, unless it has let the hop pass already. A hop that was let pass is given back with Release.
 func (h *Hop) Admit(t Trunks) (err error) {
-	if h.guarded != nil {
+	if h.guarded != nil && h.pass == nil {
 		h.pass, err = t.Admit(*h.guarded)
 	}
 	return err
