@@ -15,7 +15,12 @@ import (
 // withFlows is a world whose flows run.
 func withFlows(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t, func(o *api.Options) {
+	return newWorld(t, runsFlows(t))
+}
+
+// runsFlows has a world's flows run.
+func runsFlows(t *testing.T) func(*api.Options) {
+	return func(o *api.Options) {
 		p := script.New(script.Options{Store: o.Store, Log: o.Log, Alone: 3})
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
@@ -27,8 +32,7 @@ func withFlows(t *testing.T) *world {
 			}
 		})
 		o.Flows = p
-	})
-	return w
+	}
 }
 
 // ended waits for the end of a run.
