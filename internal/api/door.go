@@ -17,6 +17,7 @@ import (
 	"parley/internal/api/control"
 	"parley/internal/api/flows"
 	"parley/internal/api/history"
+	"parley/internal/api/links"
 	"parley/internal/api/login"
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
@@ -41,6 +42,7 @@ type Options struct {
 	Exchange   calls.Exchange // nil: no calls are placed or controlled
 	Ways       calls.Ways     // out of this server; nil: there are none
 	Recordings Recordings     // nil: there are none to be had
+	Redirect   bool           // files of recordings are had from their store, where that has links
 	Tapes      Tapes          // of calls; nil: there are none
 	Flows      flows.Runs     // nil: flows are kept and not run
 	More       []rest.Route   // routes of parts that the door does not know: webhooks, live streams
@@ -62,6 +64,7 @@ type Door struct {
 	counts  *web.Counts
 	handler http.Handler
 	history *history.History
+	links   *links.Signer
 	control *control.Control
 }
 
@@ -84,7 +87,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("api: the key that signs tokens has %d bytes; give it 32 or more", len(o.TokenKey))
 	}
 	desk := login.New(login.Options{Roster: people, Key: o.TokenKey, Cost: o.TokenCost})
-	d := &Door{o: o, login: desk, counts: web.NewCounts(), history: history.New(o.Store), control: control.New(o.Rooms)}
+	d := &Door{o: o, login: desk, counts: web.NewCounts(), history: history.New(o.Store), links: links.New(o.TokenKey), control: control.New(o.Rooms)}
 	d.routes = slices.Concat(d.conferenceRoutes(), d.participantRoutes(), d.recordingRoutes(), d.eventRoutes(), accounts.Routes(), d.history.Routes(), d.control.Routes(), o.More)
 	d.routes = append(d.routes, calls.Routes(calls.Options{Store: o.Store, Lines: o.Lines, Exchange: o.Exchange, Ways: o.Ways})...)
 	d.routes = append(d.routes, agents.Routes(agents.Options{Store: o.Store, Roster: people, Accounts: accounts, Hash: desk.Hash})...)

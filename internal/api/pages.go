@@ -26,6 +26,7 @@ func (d *Door) pages() (map[string]http.HandlerFunc, error) {
 		"GET /openapi.yaml":    static("application/yaml; charset=utf-8", parley.OpenAPI),
 		"GET /errors/{reason}": explain(refusals),
 		"POST /auth/login":     d.login.Login,
+		"GET /links":           d.linked,
 		"GET /ping":            static(web.JSON, []byte("{\"message\":\"pong\"}\n")),
 	}, nil
 }

@@ -20,6 +20,7 @@ import (
 	"parley/internal/recording/render"
 	"parley/internal/room"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -30,6 +31,8 @@ type Recordings interface {
 	Manifest(ctx context.Context, id string) (render.Manifest, error)
 	Peaks(ctx context.Context, id string, what render.Rendition, points int) (render.Peaks, error)
 	Remove(ctx context.Context, id string) error
+	// Link returns a URL of the store of files itself for a rendition; BLOB_LINK_UNSUPPORTED when there is none.
+	Link(ctx context.Context, id string, what render.Rendition, lasts time.Duration) (string, error)
 }
 
 // Tapes is what the door asks of recordings of calls; *calls.Desk is one.
@@ -48,6 +51,7 @@ func (d *Door) recordingRoutes() []rest.Route {
 		{Method: "GET", Path: "/recordings/{id}", Do: d.getRecording},
 		{Method: "DELETE", Path: "/recordings/{id}", Do: d.deleteRecording},
 		{Method: "GET", Path: "/recordings/{id}/file", Do: d.recordingFile},
+		{Method: "GET", Path: "/recordings/{id}/link", Do: d.recordingLink},
 		{Method: "GET", Path: "/recordings/{id}/manifest", Do: d.recordingManifest},
 		{Method: "GET", Path: "/recordings/{id}/peaks", Do: d.recordingPeaks},
 		{Method: "GET", Path: "/recordingfiles/{id}", Do: d.recordingZIP},
@@ -84,7 +88,7 @@ func (d *Door) startRecording(r *rest.Request) (rest.Reply, error) {
 			"duration: %d is outside 0..%d seconds; 0 means 24 hours, the longest", in.Duration, math.MaxInt32)
 	}
 	id := r.NewID()
-	out, err := d.command(r, conference.StartRecording{At: time.Now().UTC(), ID: id, Options: tape.Options{
+	out, err := d.command(r, conference.StartRecording{At: wall.Now().UTC(), ID: id, Options: tape.Options{
 		Format: in.Format, Duration: time.Duration(in.Duration) * time.Second, OnEndFlowID: in.OnEndFlowID, Notice: in.Notice,
 	}})
 	if err != nil && r.Repeatable() && fault.ReasonOf(err) == "RECORDING_ALREADY_ACTIVE" && c.Recordings.Active == id {
@@ -95,7 +99,7 @@ func (d *Door) startRecording(r *rest.Request) (rest.Reply, error) {
 }
 
 func (d *Door) stopRecording(r *rest.Request) (rest.Reply, error) {
-	return d.command(r, conference.StopRecording{At: time.Now().UTC()})
+	return d.command(r, conference.StopRecording{At: wall.Now().UTC()})
 }
 
 func (d *Door) pauseRecording(r *rest.Request) (rest.Reply, error) {
@@ -108,11 +112,11 @@ func (d *Door) pauseRecording(r *rest.Request) (rest.Reply, error) {
 	if err := parse(r, &in); err != nil {
 		return rest.Reply{}, err
 	}
-	return d.command(r, conference.PauseRecording{At: time.Now().UTC(), Behavior: in.Behavior})
+	return d.command(r, conference.PauseRecording{At: wall.Now().UTC(), Behavior: in.Behavior})
 }
 
 func (d *Door) resumeRecording(r *rest.Request) (rest.Reply, error) {
-	return d.command(r, conference.ResumeRecording{At: time.Now().UTC()})
+	return d.command(r, conference.ResumeRecording{At: wall.Now().UTC()})
 }
 
 func (d *Door) listRecordings(r *rest.Request) (rest.Reply, error) {
@@ -172,7 +176,7 @@ func (d *Door) forget(r *rest.Request, x tape.Recording) error {
 	if x.CallID != "" && d.o.Tapes != nil {
 		return d.o.Tapes.Delete(r.Context(), x.ID)
 	}
-	c := conference.DeleteRecording{At: time.Now().UTC(), Recording: x}
+	c := conference.DeleteRecording{At: wall.Now().UTC(), Recording: x}
 	_, err := d.o.Rooms.Do(r.Context(), conference.ID(x.ConferenceID), c, room.DoOptions{CustomerID: r.CustomerID})
 	return err
 }
@@ -219,17 +223,16 @@ func (d *Door) recordingFile(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
+	if reply, ok, err := d.elsewhere(r, x, what); ok || err != nil {
+		return reply, err
+	}
 	f, err := d.o.Recordings.File(r.Context(), x.ID, what)
 	if err != nil {
 		return rest.Reply{}, err
 	}
 	return rest.Reply{Stream: func(w http.ResponseWriter) error {
 		defer f.Close()
-		h := w.Header()
-		h.Set("Content-Type", "audio/"+f.Format)
-		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.Name}))
-		h.Set("ETag", `"`+f.SHA256[:32]+`"`)
-		http.ServeContent(w, r.Request, "", x.Ended, f)
+		serveFile(w, r.Request, x, f)
 		return nil
 	}}, nil
 }
@@ -323,11 +326,4 @@ func packed(x tape.Recording) []render.Rendition {
 	return []render.Rendition{
 		{Kind: render.Participant, Tag: calls.In, Format: x.Format}, {Kind: render.Participant, Tag: calls.Out, Format: x.Format},
 	}
-}
-
-func closeAll(files []*archive.File) (err error) {
-	for _, f := range files {
-		err = errors.Join(err, f.Close())
-	}
-	return err
 }

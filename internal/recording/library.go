@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"parley/internal/blob"
 	"parley/internal/fault"
@@ -196,6 +197,11 @@ func (l *Library) list(ctx context.Context, id string, f File) error {
 func (l *Library) Open(ctx context.Context, f File, offset, length int64) (io.ReadCloser, error) {
 	r, _, err := l.o.Blobs.Open(ctx, f.Key, offset, length)
 	return r, err
+}
+
+// Link returns a URL of a rendition that needs no credential; see blob.Store.
+func (l *Library) Link(ctx context.Context, f File, lasts time.Duration) (string, error) {
+	return l.o.Blobs.Link(ctx, f.Key, lasts)
 }
 
 // Manifest says what is in a recording, and which renditions there are. It may still run.

@@ -150,7 +150,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 		return "", err
 	}
 	p.door, err = api.New(api.Options{
-		TokenKey: key,
+		TokenKey: key, Redirect: p.c.Recording.Redirect,
 		Store: p.store, Rooms: p.rooms, Lines: p.lines, Exchange: p.lines, Ways: p.trunks, Recordings: p.recordings, Tapes: p.desk, Flows: p.flows, Log: p.log, Realm: p.c.Session.Realm,
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
 		More: slices.Concat(p.openReaders(), p.openGuests(), p.trunkRoutes()),

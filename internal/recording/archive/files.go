@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"parley/internal/fault"
 	"parley/internal/recording"
@@ -59,6 +60,15 @@ func (a *Archive) File(ctx context.Context, id string, what render.Rendition) (*
 		}
 		return &File{Made: f.Made, Name: name + "." + what.Format, ctx: context.WithoutCancel(ctx), library: a.library, file: f}, nil
 	}
+}
+
+// Link returns a URL of the store of files for a rendition, which is made first, that lasts so long; see blob.Store.
+func (a *Archive) Link(ctx context.Context, id string, what render.Rendition, lasts time.Duration) (string, error) {
+	f, err := a.File(ctx, id, what)
+	if err != nil {
+		return "", err
+	}
+	return a.library.Link(ctx, f.file, lasts)
 }
 
 func (a *Archive) begin() bool {

@@ -16,6 +16,7 @@ import (
 	"parley/internal/recording/capture"
 	"parley/internal/recording/deck"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // Options of a Desk.
@@ -62,7 +63,7 @@ func New(o Options) *Desk {
 // Start begins a recording and returns when that is written; recording_started is in the log then. It hears nothing before Switch, which is kept as
 // silence. It refuses with RECORDING_ALREADY_ACTIVE, INVALID_ARGUMENT, DISK_FULL, RECORDING_UNAVAILABLE and what the store refuses.
 func (d *Desk) Start(ctx context.Context, q Request) (*Recording, error) {
-	r, err := q.record(time.Now())
+	r, err := q.record(wall.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/recording/deck"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // stoppedEvent says that nothing more is captured and the file is being made. A conference has an event of its own for that.
@@ -82,7 +83,7 @@ func (d *Desk) step(ctx context.Context, id string, change func(tape.Recording, 
 	if err != nil {
 		return r, err
 	}
-	r, event, err := change(r, time.Now().UTC().Truncate(time.Microsecond))
+	r, event, err := change(r, wall.Now().UTC().Truncate(time.Microsecond))
 	if err != nil || event == "" {
 		return r, err
 	}
