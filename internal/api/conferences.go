@@ -14,6 +14,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/room"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -121,7 +122,7 @@ func (d *Door) createConference(r *rest.Request) (rest.Reply, error) {
 		return rest.Reply{}, err
 	}
 	c := conference.Create{
-		At: time.Now().UTC(), CustomerID: r.CustomerID, Type: conference.Type(in.Type), Settings: settings, DirectHash: newDirectHash(),
+		At: wall.Now().UTC(), CustomerID: r.CustomerID, Type: conference.Type(in.Type), Settings: settings, DirectHash: newDirectHash(),
 	}
 	chosen := in.ID != "" && in.ID != wire.NilUUID
 	if id, ok := wire.ParseUUID(in.ID); chosen && !ok {
@@ -151,24 +152,24 @@ func (d *Door) updateConference(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	return d.command(r, conference.Update{At: time.Now().UTC(), Patch: patch})
+	return d.command(r, conference.Update{At: wall.Now().UTC(), Patch: patch})
 }
 
 func (d *Door) deleteConference(r *rest.Request) (rest.Reply, error) {
-	return d.command(r, conference.Terminate{At: time.Now().UTC(), Delete: true})
+	return d.command(r, conference.Terminate{At: wall.Now().UTC(), Delete: true})
 }
 
 func (d *Door) terminateConference(r *rest.Request) (rest.Reply, error) {
-	return d.command(r, conference.Terminate{At: time.Now().UTC()})
+	return d.command(r, conference.Terminate{At: wall.Now().UTC()})
 }
 
 func (d *Door) regenerateConferenceHash(r *rest.Request) (rest.Reply, error) {
-	return d.command(r, conference.SetDirectHash{At: time.Now().UTC(), Hash: newDirectHash()})
+	return d.command(r, conference.SetDirectHash{At: wall.Now().UTC(), Hash: newDirectHash()})
 }
 
 func (d *Door) lockConference(r *rest.Request) (rest.Reply, error) {
 	locked := conference.Locked
-	return d.command(r, conference.Update{At: time.Now().UTC(), Patch: conference.Patch{Admission: &locked}})
+	return d.command(r, conference.Update{At: wall.Now().UTC(), Patch: conference.Patch{Admission: &locked}})
 }
 
 // command carries out a command on the conference that the path names.
@@ -211,7 +212,7 @@ func (d *Door) do(r *rest.Request, id conference.ID, c conference.Command, check
 
 // now makes the handler of a command that is the same for each request.
 func (d *Door) now(c func(at time.Time) conference.Command) func(*rest.Request) (rest.Reply, error) {
-	return func(r *rest.Request) (rest.Reply, error) { return d.command(r, c(time.Now().UTC())) }
+	return func(r *rest.Request) (rest.Reply, error) { return d.command(r, c(wall.Now().UTC())) }
 }
 
 // chosen is the body of admit and deny.
@@ -234,7 +235,7 @@ func (d *Door) choose(c func(at time.Time, id conference.ParticipantID, all bool
 		if in.All == (in.ID != "") || !in.All && !ok {
 			return rest.Reply{}, fault.New(fault.Invalid, "INVALID_ARGUMENT", "name one: a conferencecall_id, or all: true")
 		}
-		return d.command(r, c(time.Now().UTC(), conference.ParticipantID(id), in.All))
+		return d.command(r, c(wall.Now().UTC(), conference.ParticipantID(id), in.All))
 	}
 }
 

@@ -1,14 +1,13 @@
 package api
 
 import (
-	"time"
-
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/room"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 func (d *Door) participantRoutes() []rest.Route {
@@ -143,7 +142,7 @@ func (d *Door) setParticipant(patch conference.ParticipantPatch) func(*rest.Requ
 				return nil, fault.New(fault.Conflict, "CONFERENCECALL_LEAVED",
 					"conferencecall %s has left or is leaving; it cannot be changed any more", p.ID)
 			}
-			return conference.Set{At: time.Now().UTC(), ID: p.ID, Patch: patch}, nil
+			return conference.Set{At: wall.Now().UTC(), ID: p.ID, Patch: patch}, nil
 		})
 	}
 }
@@ -162,7 +161,7 @@ func (d *Door) kickParticipant(r *rest.Request) (rest.Reply, error) {
 		return out, nil
 	}
 	out, err := d.commandParticipant(r, func(p conference.Participant) (conference.Command, error) {
-		return conference.Kick{At: time.Now().UTC(), ID: p.ID}, nil
+		return conference.Kick{At: wall.Now().UTC(), ID: p.ID}, nil
 	})
 	if err != nil && fault.ReasonOf(err) != "VERSION_MISMATCH" {
 		if out, ok := left(); ok { // between the look and the kick

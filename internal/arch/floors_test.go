@@ -7,7 +7,7 @@ import (
 // floors are the packages in the order of their floors; a package imports lower floors only.
 var floors = [...][]string{
 	0: {"fault", "wire", "audio", "sdp", "conference", "call", "flow"},
-	1: {"codec", "jitter", "rtp", "mixer", "loop"},
+	1: {"wall", "codec", "jitter", "rtp", "mixer", "loop"},
 	2: {"store", "blob"},
 	3: {"recording", "webhook", "prompt", "trunk", "chat", "agent"},
 	4: {"room", "line"},
@@ -25,7 +25,7 @@ var within = map[string][]string{
 	"rtp":        {"codec", "jitter"},
 	"jitter":     {"codec"},
 	"mixer":      {"codec"},
-	"loop":       {"codec", "rtp", "mixer"},
+	"loop":       {"codec", "rtp", "mixer", "wall"},
 	"line":       {"room"},
 	"prompt":     {"webhook"},
 	"server":     {"config"},

@@ -15,6 +15,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -103,7 +104,7 @@ func (c *Chat) Post(ctx context.Context, p Post) (m Message, err error) {
 				return nil, err
 			}
 		}
-		now := time.Now()
+		now := wall.Now()
 		if m, err = write(s, m, moment(now)); err != nil {
 			return nil, err
 		}
@@ -274,7 +275,7 @@ func (c *Chat) change(ctx context.Context, x Change, kind string, decide decide)
 				return nil, err
 			}
 		}
-		at := time.Now()
+		at := wall.Now()
 		if m, err = decide(s, old, at); err != nil || m.Times == old.Times {
 			return nil, err
 		}

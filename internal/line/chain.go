@@ -2,12 +2,12 @@ package line
 
 import (
 	"context"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/finish"
+	"parley/internal/wall"
 )
 
 // chain ties a call to its master, whose end is its own.
@@ -24,7 +24,7 @@ func (x *Exchange) chain(ctx context.Context, l *Line) error {
 	x.chained[master.id] = append(x.chained[master.id], l)
 	x.mu.Unlock()
 	// A master that has ended by now has not seen this one.
-	return master.ask(ctx, func() { master.note(master.life, call.Chain{At: time.Now(), CallID: string(l.id)}) })
+	return master.ask(ctx, func() { master.note(master.life, call.Chain{At: wall.Now(), CallID: string(l.id)}) })
 }
 
 // unchain ends the calls whose master has ended.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/conference"
@@ -14,6 +13,7 @@ import (
 	"parley/internal/line/leg"
 	"parley/internal/line/script"
 	"parley/internal/room"
+	"parley/internal/wall"
 )
 
 // chair is a place of the call in a conference: on its way into the mix, or in it. It implements script.Seat.
@@ -61,7 +61,7 @@ func (l *Line) take(ctx context.Context, id conference.ID, media conference.Medi
 		return nil, err
 	}
 	j := conference.Join{
-		At: time.Now(), CustomerID: l.customer, CallID: string(l.id), Name: l.nameAs(), Role: conference.Role(l.plan.join.Role),
+		At: wall.Now(), CustomerID: l.customer, CallID: string(l.id), Name: l.nameAs(), Role: conference.Role(l.plan.join.Role),
 		Muted: l.plan.join.Muted, Media: media,
 	}
 	if l.plan.show != nil {
@@ -240,7 +240,7 @@ func (c *chair) enter(ctx context.Context) error {
 	}
 	l.moved()
 	l.record.Conference = c.place.Conference
-	seat := call.Seat{At: time.Now(), ConferenceID: c.place.Conference, ConferencecallID: c.place.Participant}
+	seat := call.Seat{At: wall.Now(), ConferenceID: c.place.Conference, ConferencecallID: c.place.Participant}
 	if err := l.answer(ctx, seat); err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (c *chair) stand(ctx context.Context) {
 	_ = c.l.ask(ctx, func() {
 		if c.l.chair.CompareAndSwap(c, nil) {
 			c.l.moved()
-			c.l.note(ctx, call.Seat{At: time.Now()})
+			c.l.note(ctx, call.Seat{At: wall.Now()})
 		}
 	})
 }

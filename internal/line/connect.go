@@ -2,13 +2,13 @@ package line
 
 import (
 	"context"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/flow/action"
 	"parley/internal/room"
+	"parley/internal/wall"
 )
 
 // Call implements script.Dials.
@@ -48,7 +48,7 @@ func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupR
 		}
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.x.o.WriteTimeout)
 		defer cancel()
-		_, _ = l.x.o.Rooms.Do(end, id, conference.Terminate{At: time.Now()}, room.DoOptions{})
+		_, _ = l.x.o.Rooms.Do(end, id, conference.Terminate{At: wall.Now()}, room.DoOptions{})
 	}()
 	reason, err := l.ring(ctx, o, id)
 	if err != nil {

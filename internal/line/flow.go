@@ -2,7 +2,6 @@ package line
 
 import (
 	"context"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/conference"
@@ -16,6 +15,7 @@ import (
 	"parley/internal/line/script"
 	"parley/internal/line/script/record"
 	"parley/internal/store/cause"
+	"parley/internal/wall"
 )
 
 // Flows performs flows; *script.Performer is one.
@@ -98,5 +98,5 @@ func (l *Line) acting(ctx context.Context, a flow.Action) {
 	if err != nil {
 		return
 	}
-	_ = l.ask(ctx, func() { l.note(ctx, call.Act{At: time.Now(), Action: doc}) })
+	_ = l.ask(ctx, func() { l.note(ctx, call.Act{At: wall.Now(), Action: doc}) })
 }

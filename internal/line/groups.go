@@ -2,12 +2,12 @@ package line
 
 import (
 	"context"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/call/group"
 	"parley/internal/line/callee"
 	"parley/internal/line/groups"
+	"parley/internal/wall"
 )
 
 // placeGroup makes one groupcall of the destinations and has it dialled. When none of them can be called now, nothing is made.
@@ -29,7 +29,7 @@ func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []
 		}
 	}
 	g, err := x.groups.Place(ctx, group.Create{
-		At: time.Now(), ID: group.ID(newID()), CustomerID: o.CustomerID, FlowID: o.FlowID, Source: o.Source, Destinations: to,
+		At: wall.Now(), ID: group.ID(newID()), CustomerID: o.CustomerID, FlowID: o.FlowID, Source: o.Source, Destinations: to,
 		Methods: group.Methods{Ring: team.Ring, Answer: group.AnswerMethod(o.AnswerMethod)}, Links: team.Links(o.MasterCallID),
 	}, x.dialGroup(o, p, phones.Find))
 	if err != nil {

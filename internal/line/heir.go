@@ -3,13 +3,13 @@ package line
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/callee"
 	"parley/internal/line/finish"
+	"parley/internal/wall"
 )
 
 // Heir is a phone that takes the place of another one in a live call (RFC 3891): the call goes on, in the same seat or at the same step of its flow, with
@@ -99,7 +99,7 @@ func (l *Line) takeOver(ctx context.Context, in Invite, d Dialog) error {
 
 // inherit makes the records say who the call is with now.
 func (l *Line) inherit(ctx context.Context, in Invite, early bool) {
-	l.note(ctx, call.Replace{At: time.Now(), SIPCallID: in.SIPCallID, Party: in.Source})
+	l.note(ctx, call.Replace{At: wall.Now(), SIPCallID: in.SIPCallID, Party: in.Source})
 	l.setBooth()
 	l.tell(ctx)
 	c, name := l.chair.Load(), callee.NameOf(in.Source)
@@ -110,7 +110,7 @@ func (l *Line) inherit(ctx context.Context, in Invite, early bool) {
 	}
 	if early {
 		l.plan.join.Name = name
-		l.note(ctx, call.Answer{At: time.Now()})
+		l.note(ctx, call.Answer{At: wall.Now()})
 		if l.outbound.answered != nil {
 			l.outbound.answered()
 		}

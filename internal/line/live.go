@@ -18,6 +18,7 @@ import (
 	"parley/internal/recording/calls"
 	"parley/internal/room"
 	"parley/internal/store/cause"
+	"parley/internal/wall"
 )
 
 // Line is one live call. Run is called once; the other methods may be called from any goroutine.
@@ -131,7 +132,7 @@ func (l *Line) Run(ctx context.Context) error {
 	e := l.live(ctx)
 	close(l.over)
 	l.tellFar(e)
-	e.Hangup.At, e.Hangup.Quality = time.Now(), l.leg.Quality()
+	e.Hangup.At, e.Hangup.Quality = wall.Now(), l.leg.Quality()
 	l.dismiss()
 	l.closeBooth()
 	l.close()
@@ -149,7 +150,7 @@ func (l *Line) live(ctx context.Context) finish.Ending {
 	defer l.timer.Stop()
 	health := time.NewTicker(healthEvery)
 	defer health.Stop()
-	limit := time.NewTimer(l.x.o.MaxDuration)
+	limit := wall.NewTimer(l.x.o.MaxDuration)
 	defer limit.Stop()
 	shown := make(chan finish.Ending, 1)
 	l.start = func() {
@@ -264,7 +265,7 @@ func (l *Line) answer(ctx context.Context, notes ...call.Command) error {
 		return fault.New(fault.Conflict, "CALL_ENDED", "the caller gave up")
 	}
 	l.answered = true
-	l.note(ctx, append(notes, call.Answer{At: time.Now()})...)
+	l.note(ctx, append(notes, call.Answer{At: wall.Now()})...)
 	if lateOffer {
 		if err := l.accepted(ctx, confirmed); err != nil {
 			e := finish.ByUs(call.Failed, conference.LeftRefused, fmt.Sprintf("no usable answer to the offer: %v", err))

@@ -2,11 +2,11 @@ package line
 
 import (
 	"context"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/line/leg"
+	"parley/internal/wall"
 )
 
 // open binds the media ports, answers the offer as far as that goes without the caller, and writes the call's record.
@@ -22,7 +22,7 @@ func (l *Line) open(ctx context.Context) error {
 		return err
 	}
 	incoming := call.Incoming{
-		At: time.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: in.Source, Destination: in.Destination, SIPCallID: in.SIPCallID,
+		At: wall.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: in.Source, Destination: in.Destination, SIPCallID: in.SIPCallID,
 	}
 	if l.plan.show != nil {
 		incoming.FlowID, incoming.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID

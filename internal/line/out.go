@@ -15,6 +15,7 @@ import (
 	"parley/internal/line/finish"
 	"parley/internal/store/cause"
 	"parley/internal/trunk"
+	"parley/internal/wall"
 )
 
 // outbound is what belongs to a call that we place.
@@ -82,7 +83,7 @@ func (l *Line) try(ctx context.Context, h callee.Hop) error {
 		return err
 	}
 	o := l.outbound
-	o.last, o.leg, o.replies, o.began = h, leg, leg.Progress(), time.Now()
+	o.last, o.leg, o.replies, o.began = h, leg, leg.Progress(), wall.Now()
 	return nil
 }
 
@@ -97,7 +98,7 @@ func (l *Line) progressed(ctx context.Context, p Progress) {
 	case p.Status < 200:
 		if p.Status == 180 {
 			l.outbound.rang = true
-			l.note(ctx, call.Ring{At: time.Now()})
+			l.note(ctx, call.Ring{At: wall.Now()})
 		}
 		if p.Body != nil {
 			if err := l.adoptAnswer(p.Body); err != nil {
@@ -135,7 +136,7 @@ func (l *Line) pickedUp(ctx context.Context, p Progress) {
 	if closed(l.hang) { // the answer crossed the wish to take the call back
 		return
 	}
-	l.note(ctx, call.Answer{At: time.Now()})
+	l.note(ctx, call.Answer{At: wall.Now()})
 	l.tell(ctx)
 	if o.answered != nil {
 		if o.answered(); closed(l.hang) {
@@ -155,7 +156,7 @@ func (l *Line) declined(ctx context.Context, p Progress) {
 		l.dialNext(ctx)
 		return
 	}
-	e := finish.Declined(p.Status, p.Phrase, p.Status == 408 && time.Since(o.began) >= o.last.Timeout)
+	e := finish.Declined(p.Status, p.Phrase, p.Status == 408 && wall.Since(o.began) >= o.last.Timeout)
 	l.fate = &e
 }
 
@@ -237,7 +238,7 @@ func (l *Line) openOut(ctx context.Context) error {
 		return err
 	}
 	out := call.Outgoing{
-		At: time.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: o.from, Destination: o.to,
+		At: wall.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: o.from, Destination: o.to,
 		SIPCallID: o.hops[0].SIPCallID, GroupcallID: o.group, MasterCallID: o.master, AgentID: o.agent,
 	}
 	if l.plan.show != nil {

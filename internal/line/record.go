@@ -3,11 +3,11 @@ package line
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
+	"parley/internal/wall"
 )
 
 // Hangup ends the call and returns it as it is then. A call that has ended comes back with fault.Conflict CALL_ALREADY_HANGUP, an unknown
@@ -35,7 +35,7 @@ func (x *Exchange) hangupOrphan(ctx context.Context, id call.ID) (call.Call, err
 	if r.Call.Status == call.Ended {
 		return r.Call, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up", id)
 	}
-	err = r.Write(ctx, call.Recover{At: time.Now()})
+	err = r.Write(ctx, call.Recover{At: wall.Now()})
 	return r.Call, err
 }
 

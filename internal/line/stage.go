@@ -9,6 +9,7 @@ import (
 	"parley/internal/flow/action"
 	"parley/internal/line/script"
 	"parley/internal/prompt"
+	"parley/internal/wall"
 )
 
 // stage is the line as a flow sees it.
@@ -86,7 +87,7 @@ func (l *stage) Mute(ctx context.Context, direction string) (err error) {
 
 // mute keeps the call from speaking (in), from hearing (out), or both, wherever it is. The line's goroutine calls it.
 func (l *Line) mute(ctx context.Context, direction string) error {
-	if err := l.record.Try(ctx, l.x.o.WriteTimeout, call.Mute{At: time.Now(), Direction: direction}); err != nil {
+	if err := l.record.Try(ctx, l.x.o.WriteTimeout, call.Mute{At: wall.Now(), Direction: direction}); err != nil {
 		return err
 	}
 	l.setBooth()

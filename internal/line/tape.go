@@ -14,6 +14,7 @@ import (
 	"parley/internal/flow/active"
 	"parley/internal/mixer"
 	"parley/internal/recording/calls"
+	"parley/internal/wall"
 )
 
 // Tapes records calls; *calls.Desk is one.
@@ -74,7 +75,7 @@ func (l *Line) beginTape(ctx context.Context, o tape.Options) (*calls.Recording,
 	err = l.ask(ctx, func() {
 		l.tape = r
 		l.keys.Tell(r)
-		l.note(l.life, call.Tape{At: time.Now(), RecordingID: r.ID()})
+		l.note(l.life, call.Tape{At: wall.Now(), RecordingID: r.ID()})
 		l.moved()
 		l.helpers.Go(func() { l.untape(r) })
 	})
@@ -97,7 +98,7 @@ func (l *Line) untape(r *calls.Recording) {
 		if l.tape == r {
 			l.tape = nil
 		}
-		l.note(l.life, call.Tape{At: time.Now(), RecordingID: r.ID(), Ended: true})
+		l.note(l.life, call.Tape{At: wall.Now(), RecordingID: r.ID(), Ended: true})
 	})
 }
 

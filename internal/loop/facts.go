@@ -1,6 +1,10 @@
 package loop
 
-import "time"
+import (
+	"time"
+
+	"parley/internal/wall"
+)
 
 // FactKind says what a Fact is about.
 type FactKind uint8
@@ -85,7 +89,7 @@ func (r *Room) tell(p *Port, kind FactKind, digit byte) bool {
 		return false
 	}
 	select {
-	case r.facts <- Fact{Tag: p.tag, Kind: kind, Digit: digit, At: time.Now().UTC()}:
+	case r.facts <- Fact{Tag: p.tag, Kind: kind, Digit: digit, At: wall.Now().UTC()}:
 		return true
 	default:
 		return false

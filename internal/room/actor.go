@@ -11,6 +11,7 @@ import (
 	"parley/internal/recording/deck"
 	"parley/internal/room/wish"
 	"parley/internal/store/cause"
+	"parley/internal/wall"
 )
 
 // room is one live conference. Everything but mail and done belongs to the goroutine of run.
@@ -74,18 +75,18 @@ func (r *room) run() {
 		return
 	}
 	r.tend()
-	r.schedule.idle = time.Now().Add(r.host.o.IdleAfter)
-	wake := time.NewTimer(0)
+	r.schedule.idle = wall.Now().Add(r.host.o.IdleAfter)
+	wake := wall.NewTimer(0)
 	defer wake.Stop()
 	for !r.ended {
-		wake.Reset(r.untilWake(time.Now()))
+		wake.Reset(r.untilWake(wall.Now()))
 		select {
 		case q := <-r.mail:
 			r.serve(q)
 		case f, open := <-r.facts:
 			r.notice(f, open)
 		case <-wake.C:
-			r.wakeUp(time.Now())
+			r.wakeUp(wall.Now())
 		case <-r.host.quit:
 			r.stop()
 		}
@@ -103,7 +104,7 @@ func (r *room) serve(q *request) {
 			more = false
 		}
 	}
-	r.schedule.asked(group, time.Now().Add(r.host.o.IdleAfter))
+	r.schedule.asked(group, wall.Now().Add(r.host.o.IdleAfter))
 	group, entering := apart(r.steps(group))
 	for len(group) > 0 {
 		n := together(group)
@@ -152,8 +153,8 @@ func (r *room) notice(f loop.Fact, open bool) {
 
 // settle writes what the state lacks until it lacks nothing or the store fails, which is then tried again later.
 func (r *room) settle() {
-	for !r.ended && !time.Now().Before(r.schedule.retry) {
-		chores := r.chores(time.Now())
+	for !r.ended && !wall.Now().Before(r.schedule.retry) {
+		chores := r.chores(wall.Now())
 		if len(chores) == 0 {
 			r.schedule.succeed()
 			break
@@ -162,7 +163,7 @@ func (r *room) settle() {
 		if err != nil {
 			if !r.ended {
 				r.host.o.Log.Error("cannot write what happened in a conference; trying again", "conference", r.id, "error", err)
-				r.schedule.fail(time.Now())
+				r.schedule.fail(wall.Now())
 			}
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"parley/internal/prompt"
 	"parley/internal/room/announce"
 	"parley/internal/store/cause"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -33,7 +34,7 @@ func (h *Host) Announce(ctx context.Context, id conference.ID, a announcement.An
 		a.ID = newID()
 	}
 	a.Cause = cause.In(ctx)
-	a.ConferenceID, a.Status, a.Created = known, announcement.Queued, time.Now().UTC().Truncate(time.Microsecond)
+	a.ConferenceID, a.Status, a.Created = known, announcement.Queued, wall.Now().UTC().Truncate(time.Microsecond)
 	err = h.step(ctx, conference.ID(known), func(r *room) error {
 		if o.CustomerID != "" && o.CustomerID != r.state.Conference.CustomerID {
 			return unknownConference()
@@ -120,12 +121,12 @@ func (s speaker) Place(ctx context.Context, a announcement.Announcement) (announ
 
 // Start implements announce.Stage.
 func (s speaker) Start(ctx context.Context, a announcement.Announcement) error {
-	return s.note(ctx, a, conference.StartAnnouncement{At: time.Now(), Announcement: a})
+	return s.note(ctx, a, conference.StartAnnouncement{At: wall.Now(), Announcement: a})
 }
 
 // End implements announce.Stage. What cannot be written now is, as long as the conference lives.
 func (s speaker) End(a announcement.Announcement, reason string, failed bool) {
-	c := conference.EndAnnouncement{At: time.Now(), Announcement: a, Reason: reason, Failed: failed}
+	c := conference.EndAnnouncement{At: wall.Now(), Announcement: a, Reason: reason, Failed: failed}
 	if failed {
 		s.o.Log.Info("announcement failed", "conference", a.ConferenceID, "announcement", a.ID, "reason", reason)
 	}

@@ -3,10 +3,10 @@ package room
 import (
 	"reflect"
 	"sync"
-	"time"
 
 	"parley/internal/conference"
 	"parley/internal/loop"
+	"parley/internal/wall"
 )
 
 // hall is a mix of its own: the conference's, and the lobby's, where all are muted and hear the music. Nothing of the lobby can get into the
@@ -93,7 +93,7 @@ func (r *room) enter(in []*Seat) {
 			continue
 		}
 		r.pending = append(r.pending, &request{
-			command: conference.Leave{At: time.Now(), ID: seat.id, Reason: conference.LeftRefused}, must: true,
+			command: conference.Leave{At: wall.Now(), ID: seat.id, Reason: conference.LeftRefused}, must: true,
 		})
 	}
 	r.tidy()

@@ -9,6 +9,7 @@ import (
 	"parley/internal/conference/keypad"
 	"parley/internal/conference/tape"
 	"parley/internal/store/cause"
+	"parley/internal/wall"
 )
 
 // pressed takes a key of a participant that is written: what belongs to the conference's keypad is done, the rest is for the seat's holder.
@@ -18,7 +19,7 @@ func (r *room) pressed(seat *Seat, p *conference.Participant, e conference.Event
 		seat.press(e.Digit[0])
 		return
 	}
-	run, pass := seat.pad.Press(m, p.Role, e.Digit[0], time.Now())
+	run, pass := seat.pad.Press(m, p.Role, e.Digit[0], wall.Now())
 	if due := seat.pad.Due(); !due.IsZero() && (r.schedule.keys.IsZero() || due.Before(r.schedule.keys)) {
 		r.schedule.keys = due
 	}
@@ -70,7 +71,7 @@ func (r *room) obey(seat *Seat, run []keypad.Action, pass string) {
 			r.count(seat)
 			continue
 		}
-		if c := keypad.Command(a, &r.state, *p, time.Now()); c != nil {
+		if c := keypad.Command(a, &r.state, *p, wall.Now()); c != nil {
 			by := cause.Cause{Kind: cause.Keypad, CallID: p.CallID, Participant: string(p.ID), Digits: seat.pad.Keys()}
 			r.pending = append(r.pending, &request{command: c, cause: by.JSON()})
 			r.confirm(seat)
@@ -90,7 +91,7 @@ func (r *room) count(seat *Seat) {
 	err := r.host.desk.Add(announcement.Announcement{
 		ID: newID(), ConferenceID: string(r.id), CustomerID: r.state.Conference.CustomerID, ConferencecallID: string(seat.id), Kind: announcement.Talk,
 		Voice: announcement.Voice{Text: text, Language: "en-US"}, Status: announcement.Queued,
-		Times: announcement.Times{Created: time.Now().UTC().Truncate(time.Microsecond)},
+		Times: announcement.Times{Created: wall.Now().UTC().Truncate(time.Microsecond)},
 	})
 	if err != nil {
 		r.host.o.Log.Info("cannot tell how many are there", "conference", r.id, "error", err)

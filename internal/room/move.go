@@ -7,6 +7,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/room/ledger"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -43,7 +44,7 @@ func (h *Host) Move(ctx context.Context, from conference.ID, who conference.Part
 		return View{}, err
 	}
 	next, err := h.Join(ctx, conference.ID(known), conference.Join{
-		At: time.Now(), CustomerID: p.CustomerID, CallID: p.CallID, ActiveflowID: p.ActiveflowID, Name: p.Name, Role: p.Role, Muted: p.Muted,
+		At: wall.Now(), CustomerID: p.CustomerID, CallID: p.CallID, ActiveflowID: p.ActiveflowID, Name: p.Name, Role: p.Role, Muted: p.Muted,
 		Media: p.Media, Trusted: true,
 	}, nil)
 	if err != nil {
@@ -90,7 +91,7 @@ func (h *Host) handOver(ctx context.Context, seat, next *Seat, transfer bool) er
 	if transfer {
 		reason = conference.LeftTransferred
 	}
-	q := newRequest(conference.Leave{At: time.Now(), ID: seat.id, Reason: reason}, DoOptions{})
+	q := newRequest(conference.Leave{At: wall.Now(), ID: seat.id, Reason: reason}, DoOptions{})
 	err := h.step(ctx, seat.conference, func(r *room) error {
 		if r.seats[seat.id] != seat || seat.next != nil {
 			return fault.New(fault.Conflict, "CONFERENCECALL_LEAVED", "conferencecall %s has left meanwhile", seat.id)

@@ -1,12 +1,11 @@
 package room
 
 import (
-	"time"
-
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
 	"parley/internal/prompt"
 	"parley/internal/room/sound"
+	"parley/internal/wall"
 )
 
 // noticed does what a notice asks for: the announcement is played to its leg, and who has consented is stored from then on.
@@ -42,7 +41,7 @@ func (r *room) announce(n tape.Notice) {
 				r.host.o.Log.Error("cannot announce a recording; the leg is not stored", "conference", r.id, "participant", n.Participant, "error", err)
 			}
 		}
-		c := conference.Announced{At: time.Now(), ID: conference.ParticipantID(n.Participant), Recording: n.Recording, Failed: !heard}
+		c := conference.Announced{At: wall.Now(), ID: conference.ParticipantID(n.Participant), Recording: n.Recording, Failed: !heard}
 		if err := (taped{r.host, r.id}).tell(r.host.ctx, c); err != nil {
 			r.host.o.Log.Info("nobody to tell of an announcement", "conference", r.id, "participant", n.Participant, "error", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/room/ledger"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 const (
@@ -31,7 +32,7 @@ func (h *Host) Run(ctx context.Context) error {
 		wait := reapEvery
 		next, err := h.reap(ctx)
 		if err == nil {
-			wait = min(max(time.Until(next), reapEvery), reapLeast)
+			wait = min(max(wall.Until(next), reapEvery), reapLeast)
 		} else if ctx.Err() == nil {
 			h.o.Log.Error("cannot end conferences whose time has come; trying again", "error", err)
 		}
@@ -44,7 +45,7 @@ func (h *Host) Run(ctx context.Context) error {
 
 // pause waits, for a hint at most, and reports whether ctx goes on.
 func pause(ctx context.Context, d time.Duration, hints <-chan struct{}) bool {
-	timer := time.NewTimer(d)
+	timer := wall.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -70,7 +71,7 @@ func (h *Host) stop() {
 
 // reap sends Expire to the conferences that are due and have no room to keep their time. It returns when the next one is due.
 func (h *Host) reap(ctx context.Context) (next time.Time, err error) {
-	due, err := h.o.Store.Due(ctx, store.Conference, time.Now(), reapMost)
+	due, err := h.o.Store.Due(ctx, store.Conference, wall.Now(), reapMost)
 	if err != nil {
 		return next, fmt.Errorf("find due conferences: %w", err)
 	}
@@ -83,7 +84,7 @@ func (h *Host) reap(ctx context.Context) (next time.Time, err error) {
 	if err := h.tell(ctx, ids, func(at time.Time) conference.Command { return conference.Expire{At: at} }); err != nil {
 		return next, err
 	}
-	next = time.Now().Add(reapLeast)
+	next = wall.Now().Add(reapLeast)
 	first, err := h.o.Store.Due(ctx, store.Conference, next, 1)
 	if err != nil {
 		return next, fmt.Errorf("find the next due conference: %w", err)
@@ -100,7 +101,7 @@ func (h *Host) tell(ctx context.Context, ids []conference.ID, command func(at ti
 	group.SetLimit(atOnce)
 	for _, id := range ids {
 		group.Go(func() error {
-			q := newRequest(command(time.Now()), DoOptions{})
+			q := newRequest(command(wall.Now()), DoOptions{})
 			q.passing = true
 			if _, err := h.do(ctx, id, q); err != nil && fault.KindOf(err) != fault.NotFound {
 				return fmt.Errorf("conference %s: %w", id, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
@@ -12,6 +11,7 @@ import (
 	"parley/internal/recording/capture"
 	"parley/internal/recording/deck"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // startRecording starts a recording and returns when it is committed. An empty id or time is filled in. The capture is open before
@@ -21,7 +21,7 @@ func (h *Host) startRecording(ctx context.Context, id conference.ID, c conferenc
 		c.ID = newID()
 	}
 	if c.At.IsZero() {
-		c.At = time.Now()
+		c.At = wall.Now()
 	}
 	r, err := h.wouldRecord(ctx, id, c, o)
 	if err != nil {
@@ -143,12 +143,12 @@ type taped struct {
 
 // Stop implements deck.Owner.
 func (t taped) Stop(ctx context.Context, id string, reason tape.Reason) error {
-	return t.tell(ctx, conference.StopRecording{At: time.Now(), ID: id, Reason: reason})
+	return t.tell(ctx, conference.StopRecording{At: wall.Now(), ID: id, Reason: reason})
 }
 
 // Finish implements deck.Owner.
 func (t taped) Finish(ctx context.Context, id string, f tape.File, failure tape.Reason) error {
-	return t.tell(ctx, conference.FinishRecording{At: time.Now(), ID: id, File: f, Failure: failure})
+	return t.tell(ctx, conference.FinishRecording{At: wall.Now(), ID: id, File: f, Failure: failure})
 }
 
 func (t taped) tell(ctx context.Context, c conference.Command) error {

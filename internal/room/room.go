@@ -22,6 +22,7 @@ import (
 	"parley/internal/room/wish"
 	"parley/internal/store"
 	"parley/internal/store/cause"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -119,7 +120,7 @@ func (h *Host) Create(ctx context.Context, c conference.Create) (View, error) {
 		c.DirectHash = NewDirectHash()
 	}
 	if c.At.IsZero() {
-		c.At = time.Now()
+		c.At = wall.Now()
 	}
 	state := conference.State{Limits: h.o.Limits}
 	events, err := state.Decide(c)

@@ -5,6 +5,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
+	"parley/internal/wall"
 )
 
 const (
@@ -101,20 +102,20 @@ func (r *room) wakeUp(now time.Time) {
 // stop ends the room with the server. Who is still inside leaves with reason lost, as after a crash: a permanent conference stays
 // progressing, a connect conference is over.
 func (r *room) stop() {
-	until := time.Now().Add(r.host.o.StopTimeout)
+	until := wall.Now().Add(r.host.o.StopTimeout)
 	for !r.ended && (len(r.state.Participants) > 0 || !r.unwanted()) {
-		r.patience = max(time.Until(until), 0)
-		group := append(r.pending, &request{command: conference.Recover{At: time.Now()}})
+		r.patience = max(wall.Until(until), 0)
+		group := append(r.pending, &request{command: conference.Recover{At: wall.Now()}})
 		r.pending = nil
 		if _, err := r.commit(group); err == nil {
 			break
 		}
-		r.schedule.fail(time.Now())
+		r.schedule.fail(wall.Now())
 		if !r.schedule.retry.Before(until) {
 			r.host.o.Log.Error("stopped without writing down who left; the next start does", "conference", r.id)
 			break
 		}
-		time.Sleep(time.Until(r.schedule.retry))
+		time.Sleep(wall.Until(r.schedule.retry))
 	}
 	r.abandon(stopping())
 }

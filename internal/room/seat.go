@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"parley/internal/conference"
 	"parley/internal/conference/health"
 	"parley/internal/conference/keypad"
 	"parley/internal/fault"
 	"parley/internal/loop"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -73,7 +73,7 @@ func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s 
 		j.ID = conference.ParticipantID(newID())
 	}
 	if j.At.IsZero() {
-		j.At = time.Now()
+		j.At = wall.Now()
 	}
 	seat := &Seat{host: h, conference: conference.ID(known), id: j.ID, session: s, keys: make(chan byte, keysMax), done: make(chan struct{}), claim: claim{made: make(chan struct{})}}
 	req := newRequest(j, DoOptions{})
@@ -105,7 +105,7 @@ func (s *Seat) Conference() conference.ID { return s.conference }
 // Connected says that the dialog is confirmed and audio may be taken as flowing even if no packet has come. When the rules refuse
 // (the conference is full, locked or over by now), the seat is ended with cause refused.
 func (s *Seat) Connected(ctx context.Context) error {
-	return s.do(ctx, conference.Connected{At: time.Now(), ID: s.id})
+	return s.do(ctx, conference.Connected{At: wall.Now(), ID: s.id})
 }
 
 // Enter brings the session of a seat that was taken without one into the mix, and returns when it is there. The session must have left any other
@@ -128,7 +128,7 @@ func (s *Seat) Keys() <-chan byte { return s.keys }
 // Leave gives the seat up with a reason; it returns when leaved is committed. Repeated calls change nothing. The room
 // goes on trying to write it down when the store cannot, also after ctx has ended.
 func (s *Seat) Leave(ctx context.Context, reason conference.LeaveReason) error {
-	req := newRequest(conference.Leave{At: time.Now(), ID: s.id, Reason: reason}, DoOptions{})
+	req := newRequest(conference.Leave{At: wall.Now(), ID: s.id, Reason: reason}, DoOptions{})
 	req.must = true
 	_, err := s.host.do(ctx, s.conference, req)
 	return err
@@ -136,12 +136,12 @@ func (s *Seat) Leave(ctx context.Context, reason conference.LeaveReason) error {
 
 // Set changes name, hold or media of the participant, as signalling learns them.
 func (s *Seat) Set(ctx context.Context, p conference.ParticipantPatch) error {
-	return s.do(ctx, conference.Set{At: time.Now(), ID: s.id, Patch: p})
+	return s.do(ctx, conference.Set{At: wall.Now(), ID: s.id, Patch: p})
 }
 
 // Digit reports a key that came by signalling (SIP INFO) instead of media.
 func (s *Seat) Digit(ctx context.Context, digit string) error {
-	return s.do(ctx, conference.Digit{At: time.Now(), ID: s.id, Digit: digit})
+	return s.do(ctx, conference.Digit{At: wall.Now(), ID: s.id, Digit: digit})
 }
 
 // ExpectMedia says whether packets are to be expected of the leg, as offer and answer agreed. It is at first. Health checks do

@@ -25,6 +25,7 @@ import (
 	"parley/internal/recording/capture"
 	"parley/internal/room"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // openRecordings opens the folders of captures and of what is made of them, and ends the captures that a crash left open.
@@ -115,7 +116,7 @@ func (p *parts) keepRecordings(ctx context.Context) error {
 	tick := time.NewTicker(retentionEvery)
 	defer tick.Stop()
 	for p.c.Recording.Retention > 0 {
-		if err := p.expireRecordings(ctx, time.Now().Add(-p.c.Recording.Retention)); err != nil && ctx.Err() == nil {
+		if err := p.expireRecordings(ctx, wall.Now().Add(-p.c.Recording.Retention)); err != nil && ctx.Err() == nil {
 			p.log.Error("cannot delete old recordings; trying again", "error", err)
 		}
 		select {
@@ -163,7 +164,7 @@ func (p *parts) forget(ctx context.Context, r tape.Recording) error {
 	if r.CallID != "" {
 		return p.desk.Delete(ctx, r.ID)
 	}
-	_, err := p.rooms.Do(ctx, conference.ID(r.ConferenceID), conference.DeleteRecording{At: time.Now(), Recording: r}, room.DoOptions{})
+	_, err := p.rooms.Do(ctx, conference.ID(r.ConferenceID), conference.DeleteRecording{At: wall.Now(), Recording: r}, room.DoOptions{})
 	return err
 }
 

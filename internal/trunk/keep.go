@@ -12,6 +12,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/store"
 	"parley/internal/trunk/guard"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -150,7 +151,7 @@ func (t *Trunks) keep(ctx context.Context, ahead time.Duration) {
 
 // restore reads how long was talked today, and throws away what was kept of other days.
 func (t *Trunks) restore(ctx context.Context) error {
-	today := time.Now().UTC().Truncate(24 * time.Hour)
+	today := wall.Now().UTC().Truncate(24 * time.Hour)
 	for {
 		n, err := t.o.Store.Forget(ctx, store.CallUsage, today, 1000)
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 	"parley/internal/trunk/book"
 	"parley/internal/trunk/guard"
 	"parley/internal/trunk/route"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -215,7 +216,7 @@ func (t *Trunks) refuse(customerID string, to, from call.Address, r *Refusal) er
 	}
 	t.refusals[key] = &refusal{
 		ID: uuid.NewString(), CustomerID: customerID, Rule: r.Rule, Limit: r.Limit, Reason: fault.ReasonOf(r), Message: r.Error(), TrunkID: wire.UUID(r.TrunkID),
-		Source: from, Destination: to, Count: 1, At: wire.Time(time.Now().UTC().Truncate(time.Microsecond)),
+		Source: from, Destination: to, Count: 1, At: wire.Time(wall.Now().UTC().Truncate(time.Microsecond)),
 	}
 	select {
 	case t.refusing <- struct{}{}:

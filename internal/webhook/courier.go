@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/webhook/endpoint"
 )
 
@@ -88,7 +89,7 @@ func (c *courier) step(ctx context.Context) (more bool, err error) {
 	if err := c.write(ctx, next, fresh); err != nil {
 		return false, err
 	}
-	at := time.Now()
+	at := wall.Now()
 	for i := range fresh {
 		e := &fresh[i]
 		c.lanes.add(c.laneOf(c.keyOf(e), e.Conference, e.ID), item{seq: e.Seq, eventID: e.ID, at: e.At, event: e}, at)
@@ -191,9 +192,9 @@ func (c *courier) write(ctx context.Context, next int64, fresh []store.Event) er
 func (c *courier) wait(ctx context.Context, hints <-chan struct{}) {
 	d := sweep
 	if at, ok := c.lanes.due(); ok && c.mayRetry() && c.busy < c.d.o.Workers {
-		d = max(0, min(d, time.Until(at)))
+		d = max(0, min(d, wall.Until(at)))
 	}
-	timer := time.NewTimer(d)
+	timer := wall.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -209,7 +210,7 @@ func (c *courier) wait(ctx context.Context, hints <-chan struct{}) {
 // start begins deliveries while there are workers. Lanes that have failed get half of them at most, so that they never hold up the others.
 func (c *courier) start(ctx context.Context) {
 	for c.busy < c.d.o.Workers && c.stop == "" {
-		ln := c.lanes.take(time.Now(), c.mayRetry())
+		ln := c.lanes.take(wall.Now(), c.mayRetry())
 		if ln == nil {
 			return
 		}

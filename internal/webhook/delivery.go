@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -114,4 +115,4 @@ func ReadDelivery(rec store.Record) (d Delivery, err error) {
 	return d, nil
 }
 
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func now() time.Time { return wall.Now().UTC().Truncate(time.Microsecond) }

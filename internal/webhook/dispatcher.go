@@ -16,6 +16,7 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/webhook/endpoint"
 	"parley/internal/webhook/target"
 	"parley/internal/wire"
@@ -247,7 +248,7 @@ const startTime = 3 * time.Second
 // Redeliver delivers again to the customer's endpoint: the event with the id, or, without one, everything after a place in the log.
 func (d *Dispatcher) Redeliver(ctx context.Context, customer, id, eventID string, after int64) error {
 	a := ask{eventID, after, make(chan error, 1)}
-	for end := time.Now().Add(startTime); ; pause(ctx, startTime/100) {
+	for end := wall.Now().Add(startTime); ; pause(ctx, startTime/100) {
 		kept, err := d.book.Own(ctx, customer, id)
 		if err != nil {
 			return err
@@ -258,7 +259,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, customer, id, eventID string
 		switch {
 		case kept.Status != endpoint.Enabled || !time.Time(kept.Deleted).IsZero():
 			return fault.New(fault.Conflict, "WEBHOOK_DISABLED", "this webhook is disabled; enable it first, then it gets what it has missed")
-		case time.Now().After(end):
+		case wall.Now().After(end):
 			return fault.New(fault.Unavailable, "WEBHOOK_STARTING", "deliveries to this webhook have not begun yet; try again")
 		case r == nil:
 			continue

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/webhook/endpoint"
 	"parley/internal/webhook/target"
 	"parley/internal/wire"
@@ -62,7 +63,7 @@ func (s *sender) send(ctx context.Context, to *endpoint.Kept, e *store.Event) (*
 	}
 	a := Attempt{At: wire.Time(began)}
 	s.exchange(r, &a)
-	a.Duration = time.Since(began).Milliseconds()
+	a.Duration = wall.Since(began).Milliseconds()
 	return sent, a, nil
 }
 
@@ -79,7 +80,7 @@ func (s *sender) exchange(r *http.Request, a *Attempt) {
 	if err == nil {
 		_, err = io.CopyN(io.Discard, res.Body, answerRead)
 	}
-	a.asked = retryAfter(res.Header, time.Now())
+	a.asked = retryAfter(res.Header, wall.Now())
 	switch {
 	case a.Status >= 300 && a.Status < 400:
 		a.Error = fmt.Sprintf("it answered %d: redirects are not followed, give the final address", a.Status)

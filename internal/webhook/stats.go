@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"parley/internal/wall"
 )
 
 // Stats are the dispatcher's figures.
@@ -40,7 +42,7 @@ func (d *Dispatcher) Stats() Stats {
 			s.Failing++
 		}
 		if !r.stats.oldest.IsZero() {
-			s.Backlog = max(s.Backlog, time.Since(r.stats.oldest))
+			s.Backlog = max(s.Backlog, wall.Since(r.stats.oldest))
 		}
 		r.stats.mu.Unlock()
 	}

@@ -10,6 +10,7 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/webhook/endpoint"
 	"parley/internal/wire"
 )
@@ -30,7 +31,7 @@ type outcome struct {
 // work delivers items in order until one fails. It runs in a goroutine of its own.
 func (c *courier) work(ctx context.Context, ln *lane, items []item, retry bool) {
 	r := result{ln: ln, retry: retry}
-	began := time.Now()
+	began := wall.Now()
 	for _, it := range items {
 		o, err := c.deliver(ctx, it)
 		if err == nil {
@@ -40,7 +41,7 @@ func (c *courier) work(ctx context.Context, ln *lane, items []item, retry bool) 
 			break
 		}
 		r.outcomes = append(r.outcomes, o)
-		if !o.attempt.ok() || time.Since(began) > runTime {
+		if !o.attempt.ok() || wall.Since(began) > runTime {
 			break
 		}
 	}
@@ -86,7 +87,7 @@ func (c *courier) settle(r result) {
 	if r.retry {
 		c.retrying--
 	}
-	at := time.Now()
+	at := wall.Now()
 	n := 0
 	var failed *item
 	for i := range r.outcomes {
@@ -150,7 +151,7 @@ func (l *lanes) restore(found []Delivery, c *courier) {
 			conference = ""
 		}
 		it := item{seq: d.Seq, eventID: d.EventID, attempts: d.Attempts, at: time.Time(d.Event), next: time.Time(d.Next)}
-		l.add(c.laneOf(d.Lane, conference, d.EventID), it, time.Now())
+		l.add(c.laneOf(d.Lane, conference, d.EventID), it, wall.Now())
 	}
 }
 

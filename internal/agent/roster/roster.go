@@ -16,6 +16,7 @@ import (
 	"parley/internal/agent"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -220,7 +221,7 @@ func unknown() error {
 
 func keyOf(id string) string { return "agent/" + id }
 
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func now() time.Time { return wall.Now().UTC().Truncate(time.Microsecond) }
 
 func newHash() string {
 	b := make([]byte, 6)

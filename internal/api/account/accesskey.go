@@ -15,6 +15,7 @@ import (
 	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -111,7 +112,7 @@ func (a *Accounts) Authenticate(ctx context.Context, secret string) (who rest.Ca
 	if err := decode(rec, &k); err != nil {
 		return who, err
 	}
-	if expires := time.Time(k.Expire); rec.Kind != store.Accesskey || rec.Deleted || !expires.IsZero() && !time.Now().Before(expires) {
+	if expires := time.Time(k.Expire); rec.Kind != store.Accesskey || rec.Deleted || !expires.IsZero() && !wall.Now().Before(expires) {
 		return who, invalidCredentials()
 	}
 	return rest.Caller{CustomerID: k.CustomerID, KeyID: k.ID}, nil

@@ -15,6 +15,7 @@ import (
 	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -53,7 +54,7 @@ type entity interface {
 }
 
 // now is the time of a change in the precision of the store.
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func now() time.Time { return wall.Now().UTC().Truncate(time.Microsecond) }
 
 func keyOf(kind store.Kind, id string) string { return string(kind) + "/" + id }
 

@@ -14,6 +14,7 @@ import (
 	"parley/internal/call/group"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 const (
@@ -116,7 +117,7 @@ func (c *calls) tryHide(ctx context.Context, kind store.Kind, id string, decide 
 	if rec, err = c.o.Store.Get(ctx, kind, id); err != nil {
 		return rec, fmt.Errorf("delete %s: %w", kind, err)
 	}
-	events, doc, err := decide(rec, time.Now().UTC())
+	events, doc, err := decide(rec, wall.Now().UTC())
 	if err != nil || len(events) == 0 {
 		return rec, err
 	}

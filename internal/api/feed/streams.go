@@ -13,6 +13,7 @@ import (
 	"parley/internal/api/rest"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -108,7 +109,7 @@ func (f *Feed) watch(r *rest.Request, t *ticket) error {
 func (f *Feed) endAt(at time.Time, t *ticket) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t.expire = time.AfterFunc(time.Until(at), func() { t.cancel(errKeyExpired) })
+	t.expire = wall.AfterFunc(wall.Until(at), func() { t.cancel(errKeyExpired) })
 }
 
 // watchKey lets the stream end with its key.

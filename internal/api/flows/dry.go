@@ -14,6 +14,7 @@ import (
 	"parley/internal/flow"
 	"parley/internal/flow/run"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -90,7 +91,7 @@ func (f *Flows) dryRun(r *rest.Request) (rest.Reply, error) {
 func (t *trial) script() (s run.Script, err error) {
 	s = run.Script{At: time.Time(t.At), Digits: t.Digits, Conference: t.ConferenceResult, Answers: map[string][]run.Answer{}}
 	if s.At.IsZero() {
-		s.At = time.Now().UTC()
+		s.At = wall.Now().UTC()
 	}
 	if err := run.CheckDigits(t.Digits); err != nil {
 		return s, err

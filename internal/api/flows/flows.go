@@ -16,6 +16,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/flow"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // directSpace is the store's name space of direct hashes, which all kinds of records share.
@@ -94,7 +95,7 @@ func (f *Flows) create(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	at := time.Now()
+	at := wall.Now()
 	v, err := flow.New(at, r.NewID(), r.CustomerID, newHash(), p)
 	if err != nil {
 		return rest.Reply{}, err
@@ -203,7 +204,7 @@ func (f *Flows) try(ctx context.Context, r *rest.Request, id string, decide func
 	if err != nil {
 		return v, err
 	}
-	at := time.Now()
+	at := wall.Now()
 	v, event, err := decide(old, at)
 	if err != nil || event == "" {
 		return v, err

@@ -5,13 +5,13 @@ package hooks
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"parley/internal/api/catalogue"
 	"parley/internal/api/rest"
 	"parley/internal/api/web"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/webhook"
 	"parley/internal/webhook/endpoint"
 	"parley/internal/wire"
@@ -150,7 +150,7 @@ func (h *Hooks) test(r *rest.Request) (rest.Reply, error) {
 		if err != nil {
 			return rest.Reply{}, err
 		}
-		sample, err := e.Sample(time.Now())
+		sample, err := e.Sample(wall.Now())
 		if err != nil {
 			return rest.Reply{}, err
 		}

@@ -17,6 +17,7 @@ import (
 	"parley/internal/agent/roster"
 	"parley/internal/api/web"
 	"parley/internal/fault"
+	"parley/internal/wall"
 )
 
 const (
@@ -124,7 +125,7 @@ func (d *Desk) Login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	web.LabelCustomer(r, who.CustomerID)
-	token, err := d.token(&who, time.Now())
+	token, err := d.token(&who, wall.Now())
 	if err != nil {
 		web.Refuse(w, r, err)
 		return

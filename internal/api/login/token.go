@@ -12,6 +12,7 @@ import (
 	"parley/internal/api/rest"
 	"parley/internal/call"
 	"parley/internal/fault"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -50,7 +51,7 @@ func (d *Desk) Authenticate(ctx context.Context, token string) (rest.Caller, err
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return d.o.Key, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithoutClaimsValidation())
-	if err != nil || c.Type != "agent" || !time.Now().Before(time.Time(c.Expire)) {
+	if err != nil || c.Type != "agent" || !wall.Now().Before(time.Time(c.Expire)) {
 		return rest.Caller{}, invalidCredentials()
 	}
 	who, err := d.o.Roster.Record(ctx, c.Agent.ID)

@@ -15,6 +15,7 @@ import (
 	"parley/internal/mixer"
 	"parley/internal/mixer/ear"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -207,7 +208,7 @@ func (x *session) admitted(ctx context.Context) error {
 		Expire wire.Time `json:"tm_expire"`
 	}
 	err = json.Unmarshal(rec.Doc, &kept)
-	if at := time.Time(kept.Expire); rec.Deleted || err == nil && !at.IsZero() && time.Now().After(at) {
+	if at := time.Time(kept.Expire); rec.Deleted || err == nil && !at.IsZero() && wall.Now().After(at) {
 		return &breach{websocket.StatusPolicyViolation, "the access key was deleted or has expired"}
 	}
 	return nil

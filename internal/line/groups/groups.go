@@ -13,6 +13,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // Phone is one that is being called.
@@ -109,12 +110,12 @@ func (g *Groupcall) ID() string { return string(g.id) }
 
 // Answered tells that a phone has answered.
 func (g *Groupcall) Answered(callID string) {
-	g.tell(group.Answered{At: time.Now(), CallID: callID})
+	g.tell(group.Answered{At: wall.Now(), CallID: callID})
 }
 
 // Ended tells that a call is over.
 func (g *Groupcall) Ended(callID string, reason call.HangupReason) {
-	g.tell(group.CallEnded{At: time.Now(), CallID: callID, Reason: reason})
+	g.tell(group.CallEnded{At: wall.Now(), CallID: callID, Reason: reason})
 }
 
 // tell never waits: the channel has room for an answer and an end of each call of the largest group; more places than that are not dialled.
@@ -133,7 +134,7 @@ func (g *Groupcall) run(ctx context.Context) {
 		select {
 		case c = <-g.facts:
 		case <-g.hang:
-			c = group.Hangup{At: time.Now()}
+			c = group.Hangup{At: wall.Now()}
 		case <-ctx.Done():
 			// The calls end by themselves now, and tell.
 			if c = g.wait(); c == nil {
@@ -170,7 +171,7 @@ func (g *Groupcall) wait() group.Command {
 func (g *Groupcall) next(ctx context.Context) {
 	for turn := g.record.Group.Dial(); len(turn) > 0; turn = g.record.Group.Dial() {
 		for _, i := range turn {
-			dialed := group.Dialed{At: time.Now(), Destination: i}
+			dialed := group.Dialed{At: wall.Now(), Destination: i}
 			phones, err := g.dial(ctx, g.record.Group.Destinations[i], g)
 			if err != nil {
 				g.o.Log.Warn("destination of a groupcall not dialled", "groupcall", g.id, "destination", i, "error", err)

@@ -11,6 +11,7 @@ import (
 	"parley/internal/call/group"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // writeTimeout is how long one write of the recovery may take.
@@ -94,7 +95,7 @@ func RecoverGroups(ctx context.Context, s store.Store) error {
 			if err := json.Unmarshal(row.Doc, &g.Group); err != nil {
 				return fmt.Errorf("read groupcall %s: %w", row.ID, err)
 			}
-			if err := g.Write(ctx, group.Recover{At: time.Now()}); err != nil {
+			if err := g.Write(ctx, group.Recover{At: wall.Now()}); err != nil {
 				return err
 			}
 		}

@@ -3,12 +3,12 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"parley/internal/call"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // recoverAtOnce is how many calls are recovered at the same time, so that their appends share a sync.
@@ -33,7 +33,7 @@ func Recover(ctx context.Context, s store.Store) (found int, err error) {
 				if err := r.Read(row); err != nil {
 					return err
 				}
-				return r.Write(ctx, call.Recover{At: time.Now()})
+				return r.Write(ctx, call.Recover{At: wall.Now()})
 			})
 		}
 		more = len(page) == q.Limit

@@ -12,6 +12,7 @@ import (
 	"parley/internal/line/script/record"
 	"parley/internal/line/script/sequel"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 const (
@@ -85,12 +86,12 @@ func (p *Performer) catchUp(ctx context.Context) {
 // Stop ends a run of the customer's (stopped) and returns its record; its call, if it has one, is hung up, also while it still rings. One that has ended comes back as it is. An
 // unknown one is a fault.NotFound, ACTIVEFLOW_NOT_FOUND. When ctx ends before the run has, it ends all the same.
 func (p *Performer) Stop(ctx context.Context, customerID, id string) (active.Activeflow, error) {
-	return p.change(ctx, customerID, id, active.End{At: time.Now(), Reason: run.Stopped})
+	return p.change(ctx, customerID, id, active.End{At: wall.Now(), Reason: run.Stopped})
 }
 
 // Delete hides a run of the customer's from lists, and ends it before as Stop does. Repeated, it changes nothing.
 func (p *Performer) Delete(ctx context.Context, customerID, id string) (active.Activeflow, error) {
-	return p.change(ctx, customerID, id, active.Delete{At: time.Now()})
+	return p.change(ctx, customerID, id, active.Delete{At: wall.Now()})
 }
 
 func (p *Performer) change(ctx context.Context, customerID, id string, c active.Command) (active.Activeflow, error) {
@@ -122,7 +123,7 @@ func (p *Performer) halt(ctx context.Context, customerID, id string) error {
 	}
 	w.halt(ctx)
 	if !begun { // its call still rings; Perform will find it stopped
-		err := w.record.Write(ctx, active.End{At: time.Now(), Reason: run.Stopped})
+		err := w.record.Write(ctx, active.End{At: wall.Now(), Reason: run.Stopped})
 		if w.plan.Halted != nil {
 			w.plan.Halted(ctx)
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -15,6 +14,7 @@ import (
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -62,7 +62,7 @@ func (p *Performer) Prepare(ctx context.Context, plan Plan) (Plan, error) {
 	}
 	e := plan.Env
 	create := active.Create{
-		At: time.Now(), ID: e.ActiveflowID, CustomerID: plan.CustomerID, Progress: active.ProgressOf(r),
+		At: wall.Now(), ID: e.ActiveflowID, CustomerID: plan.CustomerID, Progress: active.ProgressOf(r),
 		Origin: active.Origin{
 			FlowID: e.FlowID, ReferenceType: e.ReferenceType, ReferenceID: e.ReferenceID, ReferenceActiveflowID: e.ReferenceActiveflowID,
 			OnCompleteFlowID: e.OnCompleteFlowID, CompleteCount: e.CompleteCount, CallCount: e.CallCount, WebhookURI: plan.WebhookURI, WebhookMethod: plan.WebhookMethod,

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"time"
 
 	"parley/internal/call"
 	"parley/internal/fault"
@@ -16,6 +15,7 @@ import (
 	"parley/internal/line/script/record"
 	"parley/internal/store"
 	origin "parley/internal/store/cause"
+	"parley/internal/wall"
 )
 
 // The reasons, in the words of conferences, for which a place is given up.
@@ -84,7 +84,7 @@ func (w *walk) perform(ctx context.Context, s *Stage) run.End {
 	w.whole, cancel = context.WithCancel(ctx)
 	step, over := w.halted(ctx)
 	if !over {
-		step = w.run.Next(run.Result{At: time.Now(), CallStatus: w.plan.Status})
+		step = w.run.Next(run.Result{At: wall.Now(), CallStatus: w.plan.Status})
 	}
 	for step.Kind != run.Over {
 		w.release(ctx, byRefusal)
@@ -110,7 +110,7 @@ func (w *walk) note(ctx context.Context) {
 	if w.stage.Acting != nil {
 		w.stage.Acting(ctx, w.run.Current())
 	}
-	err := w.record.Write(ctx, active.Advance{At: time.Now(), Progress: w.record.State().Progress.Now(w.run)})
+	err := w.record.Write(ctx, active.Advance{At: wall.Now(), Progress: w.record.State().Progress.Now(w.run)})
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case fault.ReasonOf(err) == "ACTIVEFLOW_ALREADY_STOPPED":
@@ -202,7 +202,7 @@ func (w *walk) result(ctx, within context.Context, out outcome) run.Step {
 			return step
 		}
 	}
-	out.At = time.Now()
+	out.At = wall.Now()
 	return w.run.Next(out.Result)
 }
 
@@ -228,7 +228,7 @@ func (w *walk) astray(status call.Status) (run.Step, bool) {
 	s.over = true
 	w.astrayBy = s.Result()
 	return w.run.Interrupt(run.Result{
-		At: time.Now(), CallStatus: status, Conference: run.Conference{Result: s.Result(), Participant: s.place.Participant},
+		At: wall.Now(), CallStatus: status, Conference: run.Conference{Result: s.Result(), Participant: s.place.Participant},
 	}), true
 }
 
@@ -338,7 +338,7 @@ func (w *walk) finish(ctx context.Context, end run.End) run.End {
 		end.Hangup, end.HangupLike = w.reasonOf(write, end), ""
 	}
 	last := active.ProgressOf(w.run)
-	if err := w.record.Write(write, active.End{At: time.Now(), Reason: end.Reason, Progress: &last}); err != nil {
+	if err := w.record.Write(write, active.End{At: wall.Now(), Reason: end.Reason, Progress: &last}); err != nil {
 		w.p.o.Log.Warn("cannot write the end of a flow; trying again", "activeflow", w.id(), "error", err)
 		select {
 		case w.p.late <- w.record:

@@ -2,9 +2,9 @@ package transfer
 
 import (
 	"context"
-	"time"
 
 	"parley/internal/call/transfer"
+	"parley/internal/wall"
 )
 
 // run carries a transfer out until it has ended, and writes how.
@@ -18,9 +18,9 @@ func (j *job) run(life context.Context) {
 	}
 	err := j.record.step(ctx, func(t *transfer.Transfer) string {
 		if why == "" {
-			return t.Complete(time.Now())
+			return t.Complete(wall.Now())
 		}
-		return t.Fail(time.Now(), why)
+		return t.Fail(wall.Now(), why)
 	})
 	if err != nil {
 		h.o.Log.Error("transfer not written", "transfer", j.record.ID, "error", err)
@@ -76,7 +76,7 @@ func (j *job) meet(ctx context.Context, id string) {
 	if j.newcomer = j.h.o.Lines.Phone(id); j.newcomer == nil {
 		j.newcomer = ghost{}
 	}
-	if err := j.record.step(ctx, func(t *transfer.Transfer) string { return t.Answer(time.Now(), id) }); err != nil {
+	if err := j.record.step(ctx, func(t *transfer.Transfer) string { return t.Answer(wall.Now(), id) }); err != nil {
 		j.h.o.Log.Warn("transfer not written", "transfer", j.record.ID, "error", err)
 	}
 	j.takeBack()

@@ -12,6 +12,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // record is a transfer's record, as its owner writes it: one goroutine at a time.
@@ -86,7 +87,7 @@ func (h *Host) Recover(ctx context.Context) error {
 			if err := json.Unmarshal(row.Doc, &r.Transfer); err != nil {
 				return fmt.Errorf("read transfer %s: %w", row.ID, err)
 			}
-			err := r.step(ctx, func(t *transfer.Transfer) string { return t.Fail(time.Now(), transfer.Lost) })
+			err := r.step(ctx, func(t *transfer.Transfer) string { return t.Fail(wall.Now(), transfer.Lost) })
 			if err != nil {
 				return fmt.Errorf("recover transfers: %w", err)
 			}

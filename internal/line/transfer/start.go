@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -14,6 +13,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/mixer"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // Request asks for a transfer.
@@ -66,7 +66,7 @@ func (h *Host) start(ctx context.Context, j *job, q Request) (made transfer.Tran
 	if err := j.whole(); err != nil {
 		return made, err
 	}
-	made, err = transfer.New(time.Now(), transfer.Transfer{
+	made, err = transfer.New(wall.Now(), transfer.Transfer{
 		ID: uuid.NewString(), CustomerID: q.CustomerID, Type: q.Type, Transferer: j.phone.ID(), Addresses: q.Addresses,
 		Places: transfer.Places{Conference: j.at.Conference},
 	})
@@ -136,7 +136,7 @@ func (j *job) prepare(ctx context.Context, t transfer.Transfer, o Order) error {
 	if err != nil {
 		takeBack()
 		j.phone.HandOver(false)
-		_ = j.record.step(ctx, func(t *transfer.Transfer) string { return t.Fail(time.Now(), transfer.TransfereeLeft) })
+		_ = j.record.step(ctx, func(t *transfer.Transfer) string { return t.Fail(wall.Now(), transfer.TransfereeLeft) })
 		return err
 	}
 	j.hold(ctx, true)

@@ -19,6 +19,7 @@ import (
 	"parley/internal/prompt"
 	"parley/internal/room"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // Seat is where a call sits.
@@ -172,7 +173,7 @@ func (s *scene) hold(ctx context.Context, on bool) {
 	if len(s.others) != 1 {
 		return
 	}
-	set := conference.Set{At: time.Now(), ID: s.others[0], Patch: conference.ParticipantPatch{Held: &on}}
+	set := conference.Set{At: wall.Now(), ID: s.others[0], Patch: conference.ParticipantPatch{Held: &on}}
 	if _, err := s.h.o.Rooms.Do(ctx, conference.ID(s.at.Conference), set, room.DoOptions{}); err != nil {
 		s.h.o.Log.Info("music of a transfer", "conference", s.at.Conference, "on", on, "error", err)
 	}
@@ -190,7 +191,7 @@ func (s *scene) desert(ctx context.Context) {
 func (h *Host) close(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.o.WriteTimeout)
 	defer cancel()
-	if _, err := h.o.Rooms.Do(ctx, conference.ID(id), conference.Terminate{At: time.Now()}, room.DoOptions{}); err != nil {
+	if _, err := h.o.Rooms.Do(ctx, conference.ID(id), conference.Terminate{At: wall.Now()}, room.DoOptions{}); err != nil {
 		h.o.Log.Info("end a conference of a transfer", "conference", id, "error", err)
 	}
 }
@@ -206,7 +207,7 @@ func (s *scene) arrived(ctx context.Context, newcomer Phone) bool {
 	if newcomer == nil {
 		return false
 	}
-	for end := time.Now().Add(arrivalMost); time.Now().Before(end); {
+	for end := wall.Now().Add(arrivalMost); wall.Now().Before(end); {
 		if at, ok := newcomer.Seat(); ok && at.Conference == s.at.Conference {
 			if c, err := s.h.read(ctx, s.at.Conference); err == nil && slices.Contains(c.Joined, at.Participant) {
 				return true
@@ -234,12 +235,12 @@ func wait(ctx context.Context, over <-chan struct{}, d time.Duration) bool {
 
 // bring moves a phone into a conference, with patience: who has just answered is not in the mix yet.
 func (h *Host) bring(ctx context.Context, p Phone, to string) error {
-	for end := time.Now().Add(arrivalMost); ; {
+	for end := wall.Now().Add(arrivalMost); ; {
 		err := error(fault.New(fault.Conflict, "CALL_NOT_IN_CONFERENCE", "the call is in no conference"))
 		if at, ok := p.Seat(); ok {
 			err = h.move(ctx, at, to)
 		}
-		if err == nil || time.Now().After(end) {
+		if err == nil || wall.Now().After(end) {
 			return err
 		}
 		if reason := fault.ReasonOf(err); reason != "CONFERENCECALL_NOT_JOINED" && reason != "CALL_NOT_IN_CONFERENCE" && fault.KindOf(err) != fault.Unavailable {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"parley/internal/wall"
 )
 
 const longest = 1024 // bytes of a Contact, and of what is kept of a User-Agent
@@ -57,7 +59,7 @@ func (r *Registrar) Register(req *sip.Request, source netip.AddrPort) *sip.Respo
 
 // read turns a REGISTER into a wish.
 func (r *Registrar) read(req *sip.Request, source netip.AddrPort) (wish, *refusal) {
-	w := wish{callID: req.CallID().Value(), cseq: req.CSeq().SeqNo, at: time.Now()}
+	w := wish{callID: req.CallID().Value(), cseq: req.CSeq().SeqNo, at: wall.Now()}
 	general := r.o.Most
 	if h := req.GetHeader("expires"); h != nil {
 		general = seconds(h.Value(), r.o.Most)

@@ -20,6 +20,7 @@ import (
 	door "parley/internal/sip"
 	"parley/internal/sip/digest"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // Extension is what is kept of the extension that a phone registers with.
@@ -98,7 +99,7 @@ func (r *Registrar) Authenticate(req *sip.Request, source netip.AddrPort) (door.
 	var ext Extension
 	var failed error
 	claim := digest.Claim{Method: string(req.Method), URI: req.Recipient.String(), Authorization: header, Source: source.Addr()}
-	user, err := r.o.Authority.Verify(time.Now(), claim, func(user string) (digest.Secret, bool) {
+	user, err := r.o.Authority.Verify(wall.Now(), claim, func(user string) (digest.Secret, bool) {
 		var err error
 		if ext, err = r.o.Lookup(ctx, user); err != nil && fault.KindOf(err) != fault.NotFound {
 			failed = err
@@ -133,7 +134,7 @@ var md5Only = []string{"baresip v0.", "baresip v1.", "baresip v2."}
 
 func (r *Registrar) challenge(req *sip.Request, stale bool) *sip.Response {
 	res := r.respond(req, 401, "Unauthorized")
-	offers := r.o.Authority.Challenges(time.Now(), stale)
+	offers := r.o.Authority.Challenges(wall.Now(), stale)
 	if ua := req.GetHeader("user-agent"); ua != nil && slices.ContainsFunc(md5Only, func(p string) bool { return strings.HasPrefix(ua.Value(), p) }) {
 		offers = offers[len(offers)-1:]
 	}
@@ -156,7 +157,7 @@ func (r *Registrar) respond(req *sip.Request, code int, reason string, headers .
 func (r *Registrar) Lookup(extension string) []Binding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := slices.Clone(live(r.users[extension], time.Now()))
+	out := slices.Clone(live(r.users[extension], wall.Now()))
 	slices.SortStableFunc(out, func(a, b Binding) int {
 		if a.Q != b.Q {
 			return b.Q - a.Q

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // Events implements store.Log.
@@ -95,7 +95,7 @@ func (s *Store) Claim(ctx context.Context, a store.Answer) (*store.Answer, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.At.IsZero() {
-		a.At = time.Now()
+		a.At = wall.Now()
 	}
 	if has, ok := s.answer(a); ok {
 		return &has, nil
@@ -135,7 +135,7 @@ func (s *Store) answer(a store.Answer) (store.Answer, bool) {
 	has, ok := s.answers[answerKey{a.CustomerID, a.Key}]
 	now := a.At
 	if now.IsZero() {
-		now = time.Now()
+		now = wall.Now()
 	}
 	if !ok || now.Sub(has.At) >= store.AnswersKept {
 		return store.Answer{}, false
@@ -155,7 +155,7 @@ func (s *Store) tryAnswer(a *store.Answer) error {
 
 func (s *Store) keepAnswer(a store.Answer) {
 	if a.At.IsZero() {
-		a.At = time.Now()
+		a.At = wall.Now()
 	}
 	a.At = micro(a.At)
 	s.answers[answerKey{a.CustomerID, a.Key}] = a

@@ -7,6 +7,7 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // Claim records a running request; see store.Answers.
@@ -53,7 +54,7 @@ func (w *session) answer(a *store.Answer) error {
 func (w *session) keep(a *store.Answer, conflict string) (bool, error) {
 	at := a.At
 	if at.IsZero() {
-		at = time.Now()
+		at = wall.Now()
 	}
 	err := w.exec("DELETE FROM answers WHERE customer = ? AND key = ? AND at <= ?",
 		a.CustomerID, a.Key, at.Add(-store.AnswersKept).UnixMicro())

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 const (
@@ -21,13 +22,13 @@ func (s *Store) keep() {
 	defer hourly.Stop()
 	retry := time.NewTimer(s.opts.retry)
 	defer retry.Stop()
-	s.sweep(time.Now().Add(-store.AnswersKept))
+	s.sweep(wall.Now().Add(-store.AnswersKept))
 	for {
 		select {
 		case <-s.quit:
 			return
 		case <-hourly.C:
-			s.sweep(time.Now().Add(-store.AnswersKept))
+			s.sweep(wall.Now().Add(-store.AnswersKept))
 		case <-s.grown:
 			s.checkpoint()
 			if aboard, _ := s.folder.Ballast(); !aboard {

@@ -15,6 +15,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/store"
 	"parley/internal/trunk/route"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -160,7 +161,7 @@ func (p *Patch) apply(t route.Trunk) (route.Trunk, error) {
 	return t, t.Check()
 }
 
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func now() time.Time { return wall.Now().UTC().Truncate(time.Microsecond) }
 
 // Add makes a trunk with the id. keep may make an answer to be kept with it.
 func (b *Book) Add(ctx context.Context, customer, id string, p Patch, keep func(route.Trunk) (*store.Answer, error)) (route.Trunk, error) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"parley/internal/trunk/route"
+	"parley/internal/wall"
 )
 
 // account counts for one customer or trunk.
@@ -120,7 +121,7 @@ func (a *account) watch() {
 		}
 	default:
 		left := time.Duration(a.limits.MinutesPerDay)*time.Minute - a.used
-		a.timer = time.AfterFunc(left/time.Duration(a.talking)+1, a.ring)
+		a.timer = wall.AfterFunc(left/time.Duration(a.talking)+1, a.ring)
 	}
 }
 
@@ -128,6 +129,6 @@ func (a *account) watch() {
 func (a *account) ring() {
 	a.guard.mu.Lock()
 	defer a.guard.mu.Unlock()
-	a.settle(time.Now())
+	a.settle(wall.Now())
 	a.watch()
 }

@@ -5,10 +5,10 @@ package guard
 
 import (
 	"sync"
-	"time"
 
 	"parley/internal/fault"
 	"parley/internal/trunk/route"
+	"parley/internal/wall"
 )
 
 // Names of the limits, which follow that of the account in a rule.
@@ -61,7 +61,7 @@ func New(customers route.Limits) *Guard {
 func (g *Guard) Admit(c Claim) (*Pass, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
+	now := wall.Now()
 	p := &Pass{guard: g, over: make(chan struct{}), accounts: g.of(c)}
 	for _, a := range p.accounts {
 		if r := a.refuses(now); r != nil {
@@ -78,7 +78,7 @@ func (g *Guard) Admit(c Claim) (*Pass, error) {
 func (g *Guard) Open(c Claim) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
+	now := wall.Now()
 	for _, a := range g.of(c) {
 		if r := a.refuses(now); r != nil {
 			return r
@@ -130,7 +130,7 @@ func (p *Pass) Answered() {
 	}
 	p.talking = true
 	for _, a := range p.accounts {
-		a.talk(time.Now(), 1)
+		a.talk(wall.Now(), 1)
 	}
 	p.guard.hint()
 }
@@ -155,7 +155,7 @@ func (p *Pass) Release() {
 	p.released = true
 	for _, a := range p.accounts {
 		if p.talking {
-			a.talk(time.Now(), -1)
+			a.talk(wall.Now(), -1)
 		}
 		delete(a.passes, p)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"parley/internal/trunk/route"
+	"parley/internal/wall"
 )
 
 // Usage is the talk of one account on one day.
@@ -21,7 +22,7 @@ func (g *Guard) Changed() <-chan struct{} { return g.changed }
 func (g *Guard) Usage(ahead time.Duration) []Usage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
+	now := wall.Now()
 	var out []Usage
 	for key, a := range g.accounts {
 		a.settle(now)
@@ -42,7 +43,7 @@ func (g *Guard) Usage(ahead time.Duration) []Usage {
 func (g *Guard) Restore(list []Usage) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
+	now := wall.Now()
 	for _, u := range list {
 		if !u.Day.Equal(dayOf(now)) {
 			continue

@@ -11,6 +11,7 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/wall"
 	"parley/internal/wire"
 )
 
@@ -29,7 +30,7 @@ type Book struct {
 // NewBook returns the endpoints in st. allowed refuses URIs that are never called.
 func NewBook(st store.Store, allowed func(uri string) error) *Book { return &Book{st, allowed} }
 
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func now() time.Time { return wall.Now().UTC().Truncate(time.Microsecond) }
 
 // Key returns the key of an endpoint in the log.
 func Key(id string) string { return "webhook/" + id }

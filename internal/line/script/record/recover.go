@@ -11,6 +11,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/flow/active"
 	"parley/internal/store"
+	"parley/internal/wall"
 )
 
 // atOnce is how many records are recovered at the same time, so that their appends share a sync.
@@ -61,7 +62,7 @@ func lose(ctx context.Context, r *Record, row store.Record) error {
 	if err := r.Read(row); err != nil {
 		return err
 	}
-	if err := r.Write(ctx, active.Recover{At: time.Now()}); !errors.Is(err, store.ErrFenced) {
+	if err := r.Write(ctx, active.Recover{At: wall.Now()}); !errors.Is(err, store.ErrFenced) {
 		return err
 	}
 	return nil // it belongs to this process, and has ended since
