@@ -255,17 +255,8 @@ func TestCredentials(t *testing.T) {
 // TestForeignIsUnknown compares, on every route with an id, the answers for somebody else's resource and for none.
 func TestForeignIsUnknown(t *testing.T) {
 	w := withFlows(t)
-	conference := w.must("POST", "/conferences", object{}).id()
-	ids := map[string]string{
-		"conferences": conference, "conferencecalls": w.join(conference, "ada", ""), "calls": w.call(w.me),
-		"accesskeys": w.must("POST", "/accesskeys", object{}).id(), "extensions": w.must("POST", "/extensions", object{"extension": "a", "password": "secret"}).id(),
-	}
-	ids["recordings"] = w.recording(conference)
-	ids["recordingfiles"] = ids["recordings"]
-	ids["flows"], ids["activeflows"] = w.must("POST", "/flows", object{}).id(), w.activeflow(w.me)
-	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
-	ids["trunks"], ids["groupcalls"] = w.must("POST", "/trunks", object{"host": "sip.invalid"}).id(), w.groupcall()
-	ids["agents"] = w.agent("ann", 240)
+	ids := w.things()
+	conference := ids["/conferences"]
 	w.must("POST", "/agents", object{"username": "thief", "password": passwordOf("thief"), "permission": 240}, "Authorization", "Bearer "+otherKey)
 	thief := w.login("thief")
 	before := len(w.types(""))
@@ -284,7 +275,7 @@ func TestForeignIsUnknown(t *testing.T) {
 			a := w.send(method, strings.ReplaceAll(path, "{id}", id), object{"name": "stolen", "password": "stolen", "text": "stolen"}, "Authorization", "Bearer "+credential, "X-Request-Id", "x")
 			return a.status, strings.ReplaceAll(string(a.raw), id, "ID")
 		}
-		status, body := ask(ids[kind])
+		status, body := ask(ids["/"+kind])
 		wantStatus, wantBody := ask(uuid.NewString())
 		if status != 404 || status != wantStatus || body != wantBody {
 			t.Errorf("%s: foreign %d %s, unknown %d %s", route, status, body, wantStatus, wantBody)
