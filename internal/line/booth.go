@@ -47,9 +47,10 @@ func (l *Line) sit() error {
 // portOptions are what the booth's port gives and gets.
 func (l *Line) portOptions(echo bool) loop.PortOptions {
 	mute := l.record.Call.MuteDirection
+	waits := !l.answered // what a caller says before that is for nobody; a callee hears nobody
 	return loop.PortOptions{
 		Tag: string(l.id), Held: l.leg.State().Held || l.overlay.hold, Echo: echo,
-		Muted: mute == "in" || mute == "both", Deaf: mute == "out" || mute == "both",
+		Muted: mute == "in" || mute == "both" || waits && l.outbound == nil, Deaf: mute == "out" || mute == "both" || waits && l.outbound != nil,
 	}
 }
 

@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -65,7 +66,7 @@ func (l *Line) take(ctx context.Context, id conference.ID, media conference.Medi
 		Muted: l.plan.join.Muted, Media: media,
 	}
 	if l.plan.show != nil {
-		j.ActiveflowID = l.plan.show.plan.Env.ActiveflowID
+		j.ActiveflowID = l.plan.show.Env.ActiveflowID
 	}
 	if err := l.identify(ctx, &c, &j); err != nil {
 		return nil, err
@@ -226,7 +227,7 @@ func (c *chair) enter(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.leg.Apply(); err != nil {
+	if err := errors.Join(l.tie.Sit(c.place.Conference), l.leg.Apply()); err != nil {
 		return err
 	}
 	l.closeBooth()
@@ -264,6 +265,7 @@ func (c *chair) stand(ctx context.Context) {
 	}
 	_ = c.l.ask(ctx, func() {
 		if c.l.chair.CompareAndSwap(c, nil) {
+			c.l.tie.Stand()
 			c.l.moved()
 			c.l.note(ctx, call.Seat{At: wall.Now()})
 		}

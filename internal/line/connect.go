@@ -7,6 +7,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/flow/action"
+	"parley/internal/line/early"
 	"parley/internal/room"
 	"parley/internal/wall"
 )
@@ -15,7 +16,7 @@ import (
 func (l *stage) Call(ctx context.Context, o *action.Calling) error {
 	order := Order{
 		CustomerID: l.customer, Source: l.sourceOr(o.Source), Destinations: o.Destinations, FlowID: o.FlowID, Actions: o.Actions, Anonymous: o.Anonymous,
-		CallCount: l.plan.show.plan.Env.CallCount + 1,
+		CallCount: l.plan.show.Env.CallCount + 1,
 	}
 	if o.Chained {
 		order.MasterCallID = string(l.id)
@@ -65,25 +66,22 @@ func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupR
 	return "", err
 }
 
-// race is what happens to the callees of a connect.
-type race struct {
-	line     *Line
-	answered bool
-	reason   call.HangupReason // why it is over, when it has not answered
-}
-
 // ring calls all destinations and returns when one has answered; the others are hung up. An error says that none has, with the last one's reason.
 func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID) (call.HangupReason, error) {
 	order := Order{
 		CustomerID: l.customer, Source: l.sourceOr(o.Source), Anonymous: o.Anonymous, MasterCallID: string(l.id),
 		Join: &Joining{ConferenceID: string(id), straight: true},
 	}
-	facts := make(chan race, 2*calleesMax)
+	news := make(chan early.News[*Line], early.MostNews*calleesMax)
 	lines, err := l.x.dialAll(ctx, order, o.Destinations, func(out *outbound) {
 		var callee *Line
 		out.made = func(line *Line) { callee = line }
-		out.answered = func() { facts <- race{line: callee, answered: true} }
-		out.ended = func(c call.Call) { facts <- race{line: callee, reason: c.HangupReason} }
+		out.told = func(k early.Kind) { news <- early.News[*Line]{Callee: callee, Kind: k} }
+		out.answered = func() { out.told(early.Answered) }
+		out.ended = func(c call.Call) {
+			news <- early.News[*Line]{Callee: callee, Kind: early.Ended, Reason: c.HangupReason}
+		}
+		out.sounds = o.EarlyMedia
 	})
 	if len(lines) == 0 {
 		return call.Failed, err
@@ -91,19 +89,10 @@ func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID
 	waiting, quiet := context.WithCancel(ctx)
 	defer quiet()
 	l.ringback(waiting)
-	reason := call.NoAnswer
-	for left := len(lines); left > 0; {
-		select {
-		case f := <-facts:
-			if f.answered {
-				hangUpAll(ctx, lines, f.line)
-				return "", nil
-			}
-			reason, left = f.reason, left-1
-		case <-ctx.Done():
-			hangUpAll(ctx, lines, nil)
-			return "", ctx.Err()
-		}
+	winner, reason, err := early.Wait(ctx, len(lines), news, &caller{l, quiet})
+	if winner != nil || err != nil {
+		hangUpAll(ctx, lines, winner)
+		return "", err
 	}
 	return reason, fault.New(fault.Conflict, "NOBODY_ANSWERED", "nobody has answered (%s)", reason)
 }

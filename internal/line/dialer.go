@@ -32,6 +32,7 @@ type (
 	Departure = door.Departure // of one that we place
 	Live      = door.Live      // of either, once it is answered
 	Ended     = door.Ended
+	Control   = door.Control // a wish about a live call
 	Invite    = door.Invite
 	Progress  = door.Progress
 )
@@ -65,17 +66,4 @@ type Joining struct {
 	PreFlowID                string
 
 	straight bool // for a connect: without flows, and not before the callee has answered
-}
-
-// Control is a wish about a live call.
-type Control struct {
-	Do                            string // mute, unmute, hold, unhold, moh, unmoh, silence, unsilence, talk, play, stop, digits, refer, recording_start, recording_stop
-	Direction                     string // of mute and unmute: both (also ""), in, out
-	Text, Language, Provider      string // of talk
-	Voice                         string // of talk: voice_id, or gender
-	URLs                          []string
-	Digits                        string
-	To                            string        // of refer: a SIP URI
-	Format, OnEndFlowID, EndOfKey string        // of recording_start
-	Duration, EndOfSilence        time.Duration // of recording_start; 0 for none
 }

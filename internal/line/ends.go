@@ -109,7 +109,7 @@ func (l *Line) leave(ctx context.Context, c *chair, reason conference.LeaveReaso
 		if err == nil {
 			c.left.Store(true)
 		}
-		if !retriable(err) || fault.ReasonOf(err) == "STOPPING" { // a room that stops has seen to it
+		if !ledger.Retriable(err) || fault.ReasonOf(err) == "STOPPING" { // a room that stops has seen to it
 			return nil
 		}
 		select {
@@ -129,15 +129,6 @@ func (l *Line) note(ctx context.Context, commands ...call.Command) {
 		l.x.o.Log.Warn("cannot write what happened to a call; trying again", "call", l.id, "error", err)
 	}
 	l.later()
-}
-
-// retriable reports whether an error says that something could not be done now, not that it may not be done.
-func retriable(err error) bool {
-	if err == nil {
-		return false
-	}
-	kind := fault.KindOf(err)
-	return kind == fault.Unavailable || kind == fault.Internal
 }
 
 func bySeat(s *room.Seat) finish.Ending { return finish.BySeat(s.Cause(), s.By()) }

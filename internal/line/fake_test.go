@@ -30,7 +30,8 @@ type phone struct {
 	answered bool
 	rejected []error
 	hangups  []string
-	body     []byte // of the 200
+	body     []byte   // of the 200
+	rings    []string // bodies of what came before, "" for ringing
 }
 
 func newPhone() *phone { return &phone{done: make(chan struct{})} }
@@ -69,7 +70,12 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-func (p *phone) Ring() error { return p.wait(context.Background(), p.ring) }
+func (p *phone) Ring(ctx context.Context, body []byte) error {
+	p.mu.Lock()
+	p.rings = append(p.rings, string(body))
+	p.mu.Unlock()
+	return p.wait(ctx, p.ring)
+}
 
 func (p *phone) Answer(ctx context.Context, body []byte) ([]byte, error) {
 	p.mu.Lock()

@@ -7,13 +7,12 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/flow"
-	"parley/internal/flow/action"
-	"parley/internal/flow/active"
 	"parley/internal/flow/run"
 	"parley/internal/line/finish"
 	"parley/internal/line/ledger"
 	"parley/internal/line/script"
 	"parley/internal/line/script/record"
+	"parley/internal/line/show"
 	"parley/internal/store/cause"
 	"parley/internal/wall"
 )
@@ -25,23 +24,12 @@ type Flows interface {
 	Perform(ctx context.Context, plan script.Plan, s *script.Stage) run.End
 }
 
-// show is a flow to be run on the call.
-type show struct{ plan script.Plan }
-
-// showOf is a run of the actions on a call.
-func showOf(customer, flowID string, actions []flow.Action) *show {
-	return &show{script.Plan{CustomerID: customer, Actions: actions, Env: run.Env{FlowID: flowID, ReferenceType: active.OnCall}}}
-}
-
 // showFor is what a call that dials a conference goes through, nil when it goes straight in.
-func (x *Exchange) showFor(id conference.ID, customer, preFlow, postFlow string) *show {
+func (x *Exchange) showFor(id conference.ID, customer, preFlow, postFlow string) *script.Plan {
 	if preFlow == "" && postFlow == "" || x.o.Flows == nil {
 		return nil
 	}
-	s := showOf(customer, "", []flow.Action{{
-		ID: newID(), Type: action.ConferenceJoin, Option: []byte(`{"conference_id":"` + string(id) + `"}`),
-	}})
-	return s
+	return show.Into(customer, string(id))
 }
 
 // prepare makes the record of the run, whose id the call's record has.
@@ -52,7 +40,7 @@ func (l *Line) prepare(ctx context.Context, direction call.Direction, from, to c
 	if l.x.o.Flows == nil {
 		return fault.New(fault.Unavailable, "FLOWS_UNAVAILABLE", "this server runs no flows")
 	}
-	p := &l.plan.show.plan
+	p := l.plan.show
 	p.Env.ReferenceID, p.Env.Direction, p.Env.Source, p.Env.Destination = string(l.id), direction, from, to
 	p.Halted = func(ctx context.Context) { l.press(ctx, nil) }
 	p.Status = call.Ringing
@@ -65,31 +53,22 @@ func (l *Line) prepare(ctx context.Context, direction call.Direction, from, to c
 
 // forget ends the prepared run of a call that does not come about.
 func (l *Line) forget(ctx context.Context) {
-	if l.plan.show == nil || l.x.o.Flows == nil || l.plan.show.plan.Env.ActiveflowID == "" {
+	if l.plan.show == nil || l.x.o.Flows == nil || l.plan.show.Env.ActiveflowID == "" {
 		return
 	}
 	over, cancel := context.WithCancel(ctx)
 	cancel()
-	l.x.o.Flows.Perform(over, l.plan.show.plan, l.stage())
+	l.x.o.Flows.Perform(over, *l.plan.show, l.stage())
 }
 
 // runFlow performs the call's flow and returns what that leads to.
 func (l *Line) runFlow(ctx context.Context) finish.Ending {
-	end := l.x.o.Flows.Perform(ctx, l.plan.show.plan, l.stage())
+	end := l.x.o.Flows.Perform(ctx, *l.plan.show, l.stage())
 	reason := end.Hangup
 	if end.HangupLike != "" {
-		reason = l.x.reasonOf(ctx, end.HangupLike)
+		reason = ledger.ReasonOf(ctx, l.x.o.Store, end.HangupLike)
 	}
-	return finish.ByFlow(reason, end.Reason).Because(cause.In(record.By(ctx, l.plan.show.plan.Env.ActiveflowID, "")))
-}
-
-// reasonOf is why another call has ended; normal when it has not.
-func (x *Exchange) reasonOf(ctx context.Context, id string) call.HangupReason {
-	r := ledger.New(x.o.Store, "")
-	if err := r.Load(ctx, call.ID(id)); err != nil {
-		return call.Normal
-	}
-	return r.Call.HangupReason
+	return finish.ByFlow(reason, end.Reason).Because(cause.In(record.By(ctx, l.plan.show.Env.ActiveflowID, "")))
 }
 
 // acting shows in the call's record which action runs.

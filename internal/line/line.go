@@ -17,6 +17,7 @@ import (
 	"parley/internal/codec"
 	"parley/internal/fault"
 	"parley/internal/line/groups"
+	"parley/internal/line/inside"
 	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
 	"parley/internal/line/transfer"
@@ -58,6 +59,7 @@ type Exchange struct {
 	o      Options
 	routes *way.Router
 	groups *groups.Host
+	ties   inside.Ties
 
 	transfers *transfer.Host
 

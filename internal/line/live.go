@@ -12,8 +12,11 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/finish"
+	"parley/internal/line/inside"
 	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
+	"parley/internal/line/script"
+	"parley/internal/line/show"
 	"parley/internal/line/visit"
 	"parley/internal/recording/calls"
 	"parley/internal/room"
@@ -67,6 +70,7 @@ type owned struct {
 	told      leg.State // what its seat knows of the leg's
 	connected bool
 	overlay   overlay
+	tie       *inside.Tie // to the conference at the other end, nil for none
 	visitors  visit.Visitors
 	outside   *visit.Visitor   // the one for a host outside, nil for none
 	tape      *calls.Recording // that runs, nil for none
@@ -81,7 +85,7 @@ type plan struct {
 	dialled    *conference.Conference // as it was when it was dialled; belongs to the show; nil otherwise
 	conference conference.ID          // to enter; "" for a flow alone
 	join       Joining                // how
-	show       *show                  // nil: straight into the conference
+	show       *script.Plan           // nil: straight into the conference
 }
 
 func (x *Exchange) newLine(id call.ID, customer string, p plan) *Line {
@@ -126,9 +130,9 @@ func (l *Line) gone() <-chan struct{} {
 // on trying.
 func (l *Line) Run(ctx context.Context) error {
 	ctx = l.bySIP(ctx)
-	show, stop := context.WithCancel(ctx)
+	var stop func()
+	l.life, stop = context.WithCancel(ctx)
 	defer stop()
-	l.life = show
 	e := l.live(ctx)
 	close(l.over)
 	l.tellFar(e)
@@ -200,8 +204,10 @@ func (l *Line) begin(ctx context.Context) (finish.Ending, bool) {
 		}
 		return finish.Ending{}, false
 	}
-	if err := l.inbound.d.Ring(); err != nil {
-		return l.gaveUp(err), true
+	if !show.Connects(l.plan.show) {
+		if err := l.inbound.d.Ring(ctx, nil); err != nil {
+			return l.gaveUp(err), true
+		}
 	}
 	l.start()
 	return finish.Ending{}, false
@@ -226,7 +232,7 @@ func (l *Line) perform(ctx context.Context) finish.Ending {
 // catchUp does what could not be done at once: the participant that counts as connected although no packet has come, and what could not be written.
 func (l *Line) catchUp(ctx context.Context) {
 	if c := l.chair.Load(); c != nil && c.entered && !l.connected {
-		l.connected = !retriable(c.seat.Connected(ctx))
+		l.connected = !ledger.Retriable(c.seat.Connected(ctx))
 		if !l.connected {
 			l.timer.Reset(l.x.o.ConnectAfter)
 		}
@@ -265,6 +271,7 @@ func (l *Line) answer(ctx context.Context, notes ...call.Command) error {
 		return fault.New(fault.Conflict, "CALL_ENDED", "the caller gave up")
 	}
 	l.answered = true
+	l.setBooth()
 	l.note(ctx, append(notes, call.Answer{At: wall.Now()})...)
 	if lateOffer {
 		if err := l.accepted(ctx, confirmed); err != nil {

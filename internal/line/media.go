@@ -5,6 +5,7 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/conference"
+	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
 	"parley/internal/wall"
 )
@@ -25,7 +26,7 @@ func (l *Line) open(ctx context.Context) error {
 		At: wall.Now(), ID: l.id, CustomerID: l.customer, Type: l.plan.kind(), Source: in.Source, Destination: in.Destination, SIPCallID: in.SIPCallID,
 	}
 	if l.plan.show != nil {
-		incoming.FlowID, incoming.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID
+		incoming.FlowID, incoming.ActiveflowID = l.plan.show.Env.FlowID, l.plan.show.Env.ActiveflowID
 	}
 	if err := l.record.Write(ctx, incoming); err != nil {
 		l.forget(ctx)
@@ -51,6 +52,7 @@ func (l *Line) bind() (err error) {
 
 // close gives the media ports back.
 func (l *Line) close() {
+	l.tie.Stand()
 	if l.leg != nil {
 		l.leg.Close()
 	}
@@ -72,7 +74,7 @@ func (l *Line) tell(ctx context.Context) {
 		p.Media = &want.Media
 	}
 	if p != (conference.ParticipantPatch{}) {
-		if err := seat.Set(ctx, p); retriable(err) {
+		if err := seat.Set(ctx, p); ledger.Retriable(err) {
 			l.x.o.Log.Warn("cannot write hold or codec; trying again", "call", l.id, "error", err)
 			l.later()
 			return

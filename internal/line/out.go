@@ -12,6 +12,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/callee"
+	"parley/internal/line/early"
 	"parley/internal/line/finish"
 	"parley/internal/store/cause"
 	"parley/internal/trunk"
@@ -32,9 +33,11 @@ type outbound struct {
 	rang     bool      // a phone has rung
 	failure  error     // of the last hop that could not even be tried
 
-	made     func(*Line)     // told before anything else; nil for nobody
-	answered func()          // told by the line's goroutine when the callee has answered; nil for nobody
-	ended    func(call.Call) // likewise when the call is over and that is written
+	sounds   bool             // what it has to say before it answers is wanted
+	told     func(early.Kind) // what happens before the answer, each once; nil for nobody
+	made     func(*Line)      // told before anything else; nil for nobody
+	answered func()           // told by the line's goroutine when the callee has answered; nil for nobody
+	ended    func(call.Call)  // likewise when the call is over and that is written
 }
 
 // progress brings the responses to the INVITE of a call that we place.
@@ -77,7 +80,7 @@ func (l *Line) try(ctx context.Context, h callee.Hop) error {
 	}
 	l.leg.Describe(h.Codecs, h.Secure) // each way is a dialog of its own
 	h.Offer = l.leg.Offer()
-	leg, err := l.x.dialer().Dial(ctx, h.Outgoing, l)
+	leg, err := l.invite(ctx, h.Outgoing)
 	if err != nil {
 		h.Release()
 		return err
@@ -97,13 +100,14 @@ func (l *Line) progressed(ctx context.Context, p Progress) {
 		}
 	case p.Status < 200:
 		if p.Status == 180 {
-			l.outbound.rang = true
-			l.note(ctx, call.Ring{At: wall.Now()})
+			l.rings(ctx)
 		}
 		if p.Body != nil {
 			if err := l.adoptAnswer(p.Body); err != nil {
 				l.x.o.Log.Warn("early media not taken", "call", l.id, "error", err)
+				return
 			}
+			l.listen()
 		}
 	case p.Status < 300:
 		l.pickedUp(ctx, p)
@@ -111,6 +115,16 @@ func (l *Line) progressed(ctx context.Context, p Progress) {
 		l.outbound.replies = nil
 		l.declined(ctx, p)
 	}
+}
+
+// rings notes that a phone rings.
+func (l *Line) rings(ctx context.Context) {
+	o := l.outbound
+	if !o.rang && o.told != nil {
+		o.told(early.Rang)
+	}
+	o.rang = true
+	l.note(ctx, call.Ring{At: wall.Now()})
 }
 
 // adoptAnswer takes an answer to the INVITE's offer, early or final.
@@ -242,7 +256,7 @@ func (l *Line) openOut(ctx context.Context) error {
 		SIPCallID: o.hops[0].SIPCallID, GroupcallID: o.group, MasterCallID: o.master, AgentID: o.agent,
 	}
 	if l.plan.show != nil {
-		out.FlowID, out.ActiveflowID = l.plan.show.plan.Env.FlowID, l.plan.show.plan.Env.ActiveflowID
+		out.FlowID, out.ActiveflowID = l.plan.show.Env.FlowID, l.plan.show.Env.ActiveflowID
 	}
 	if err := l.record.Write(ctx, out); err != nil {
 		l.forget(ctx)

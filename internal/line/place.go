@@ -12,6 +12,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/flow"
 	"parley/internal/line/callee"
+	"parley/internal/line/show"
 	"parley/internal/trunk/route"
 )
 
@@ -82,8 +83,8 @@ func (x *Exchange) planOf(ctx context.Context, o Order) (p func() plan, err erro
 		return nil, err
 	}
 	return func() plan {
-		s := showOf(o.CustomerID, o.FlowID, actions)
-		s.plan.Env.Variables, s.plan.Env.OnCompleteFlowID, s.plan.Env.CallCount = o.Variables, next, o.CallCount
+		s := show.Of(o.CustomerID, o.FlowID, actions)
+		s.Env.Variables, s.Env.OnCompleteFlowID, s.Env.CallCount = o.Variables, next, o.CallCount
 		return plan{show: s}
 	}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"parley/internal/call"
 	"parley/internal/fault"
 	"parley/internal/line/ledger"
-	"parley/internal/wall"
 )
 
 // Hangup ends the call and returns it as it is then. A call that has ended comes back with fault.Conflict CALL_ALREADY_HANGUP, an unknown
@@ -15,7 +14,7 @@ import (
 func (x *Exchange) Hangup(ctx context.Context, callID string) (call.Call, error) {
 	l := x.line(call.ID(callID))
 	if l == nil {
-		return x.hangupOrphan(ctx, call.ID(callID))
+		return ledger.End(ctx, x.o.Store, call.ID(callID))
 	}
 	l.press(ctx, nil)
 	select {
@@ -24,19 +23,6 @@ func (x *Exchange) Hangup(ctx context.Context, callID string) (call.Call, error)
 	case <-ctx.Done():
 		return call.Call{}, fault.New(fault.Unavailable, "REQUEST_TIMEOUT", "the call is ending, but that is not written yet; look at it again later")
 	}
-}
-
-// hangupOrphan is Hangup for a call without a line: one that has ended, or whose end could not be written.
-func (x *Exchange) hangupOrphan(ctx context.Context, id call.ID) (call.Call, error) {
-	r, err := ledger.Find(ctx, x.o.Store, "", id)
-	if err != nil {
-		return call.Call{}, err
-	}
-	if r.Call.Status == call.Ended {
-		return r.Call, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s has been hung up", id)
-	}
-	err = r.Write(ctx, call.Recover{At: wall.Now()})
-	return r.Call, err
 }
 
 // Recover ends the calls and groupcalls that a dead process left behind, with reason failed. It is called once, before the first Accept.

@@ -2,11 +2,10 @@ package line
 
 import (
 	"context"
-	"encoding/json"
 
 	"parley/internal/call"
-	"parley/internal/flow"
-	"parley/internal/flow/action"
+	"parley/internal/line/script"
+	"parley/internal/line/show"
 	"parley/internal/line/way"
 )
 
@@ -18,8 +17,8 @@ func (x *Exchange) route(ctx context.Context, in *Invite) (p plan, customer stri
 	}
 	switch {
 	case to.Flow != nil:
-		p.show = showOf(to.CustomerID, to.Flow.ID, to.Flow.Actions)
-		p.show.plan.Env.OnCompleteFlowID = to.Flow.OnCompleteFlowID
+		p.show = show.Of(to.CustomerID, to.Flow.ID, to.Flow.Actions)
+		p.show.Env.OnCompleteFlowID = to.Flow.OnCompleteFlowID
 	case to.Dial != nil:
 		if in.Extension != "" { // whatever From says, it is this phone that calls, and others may see
 			in.Source = call.Address{Type: "extension", Target: in.Extension, TargetName: in.Source.TargetName}
@@ -33,13 +32,9 @@ func (x *Exchange) route(ctx context.Context, in *Invite) (p plan, customer stri
 }
 
 // showTo is what a call goes through that dials somebody. Nobody to be found is a refusal, before there is a call.
-func (x *Exchange) showTo(ctx context.Context, customer string, from, to call.Address) (*show, error) {
+func (x *Exchange) showTo(ctx context.Context, customer string, from, to call.Address) (*script.Plan, error) {
 	if _, err := x.callees(ctx, Order{CustomerID: customer, Source: from}, to); err != nil {
 		return nil, err
 	}
-	option, err := json.Marshal(action.Connecting{Source: from, Destinations: []call.Address{to}, EarlyMedia: true, RelayReason: true})
-	if err != nil {
-		return nil, err
-	}
-	return showOf(customer, "", []flow.Action{{ID: newID(), Type: action.Connect, Option: option}}), nil
+	return show.To(customer, from, to)
 }

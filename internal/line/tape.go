@@ -66,7 +66,7 @@ func (l *Line) beginTape(ctx context.Context, o tape.Options) (*calls.Recording,
 	}
 	q := calls.Request{CallID: string(l.id), CustomerID: l.customer, Options: o}
 	if l.plan.show != nil {
-		q.ActiveflowID = l.plan.show.plan.Env.ActiveflowID
+		q.ActiveflowID = l.plan.show.Env.ActiveflowID
 	}
 	r, err := l.x.o.Tapes.Start(ctx, q)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"parley/internal/call"
 	"parley/internal/conference"
 	"parley/internal/fault"
+	"parley/internal/line/leg"
 	"parley/internal/line/visit"
 	"parley/internal/mixer"
 )
@@ -44,27 +45,11 @@ func (l *Line) place() *visit.Place {
 	c := l.chair.Load()
 	switch {
 	case l.booth != nil:
-		return &visit.Place{Tag: string(l.id), Enter: l.booth.visit}
+		return &visit.Place{Tag: string(l.id), Enter: leg.Visit(l.booth)}
 	case c != nil && c.entered && !closed(c.seat.Done()):
 		return &visit.Place{Tag: c.place.Participant, Company: true, Enter: c.visit}
 	}
 	return nil
-}
-
-// visit lets a visitor into the booth.
-func (b *booth) visit(t mixer.Tap, s mixer.Sound) (leave func()) {
-	remove, stop := func() {}, func() {}
-	if t != nil {
-		remove = b.Tap(t)
-	}
-	if s != nil {
-		if playing, err := b.Pour(s); err == nil {
-			stop = playing.Stop
-		} else {
-			stop = s.Stop // nobody plays it
-		}
-	}
-	return func() { remove(); stop() }
 }
 
 // visit lets a visitor into the conference.

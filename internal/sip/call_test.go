@@ -2,6 +2,7 @@ package sip
 
 import (
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -254,6 +255,50 @@ func TestReliableRinging(t *testing.T) {
 	p.seq = 10
 	p.bye()
 	l.cause(t)
+}
+
+// TestEarlyMedia: what a caller hears before the answer is told by a 183 with SDP, a reliable one where the caller knows those.
+func TestEarlyMedia(t *testing.T) {
+	for header100, reliable := range map[string]bool{"": false, "Supported: timer, 100rel": true, "Require: 100rel": true} {
+		t.Run(header100, func(t *testing.T) {
+			s, x := start(t, nil)
+			p := newPhone(t, s, "UDP", "early")
+			if header100 == "" {
+				p.write(p.request("INVITE", offerSDP))
+			} else {
+				p.write(p.request("INVITE", offerSDP, header100))
+			}
+			res := p.expect(183)
+			if string(res.Body()) != answerSDP || header(res, "content-type") != "application/sdp" || (header(res, "require") == "100rel") != reliable {
+				t.Fatalf("183 %s", res)
+			}
+			first := header(res, "rseq")
+			if reliable {
+				p.write(p.request("PRACK", offerSDP, "RAck: "+first+" 1 INVITE"))
+				p.expect(488)
+				p.write(p.request("PRACK", "", "RAck: "+first+" 1 INVITE"))
+				p.expect(200)
+			}
+			if res = p.expect(180); len(res.Body()) != 0 {
+				t.Fatalf("ringing with a body: %s", res)
+			}
+			if header100 == "Require: 100rel" {
+				was, _ := strconv.Atoi(first)
+				if header(res, "rseq") != strconv.Itoa(was+1) {
+					t.Errorf("RSeq %s after %s", header(res, "rseq"), first)
+				}
+				p.write(p.request("PRACK", "", "RAck: "+header(res, "rseq")+" 1 INVITE"))
+				p.expect(200)
+			}
+			p.expect(200)
+			p.seq = 1
+			p.write(p.request("ACK", ""))
+			l := p.line(x)
+			p.seq = 10
+			p.bye()
+			l.cause(t)
+		})
+	}
 }
 
 func TestNoPRACK(t *testing.T) {

@@ -74,7 +74,12 @@ type fakeLine struct {
 
 func (l *fakeLine) Run(ctx context.Context) error {
 	defer close(l.ended)
-	if err := l.d.Ring(); err != nil {
+	if l.in.Target == "early" {
+		if l.err = l.d.Ring(ctx, []byte(answerSDP)); l.err != nil {
+			return nil
+		}
+	}
+	if err := l.d.Ring(ctx, nil); err != nil {
 		l.err = err
 		return nil
 	}

@@ -28,6 +28,7 @@ type Outgoing struct {
 	User, Password string // digest credentials for 401 and 407, "" for none
 	Offer          []byte
 	SIPCallID      string
+	Conference     string        // id of a conference of this server to be called instead of To, "" for none
 	Secure         bool          // offer SRTP (a=crypto) and nothing else
 	Codecs         []string      // names of those to be offered, in that order; empty: all
 	Timeout        time.Duration // until somebody answers; CANCEL is sent then
@@ -64,7 +65,7 @@ type Finder struct {
 	Agents   func(ctx context.Context, customerID, id string) (agent.Agent, error) // one that has addresses; nil: there are none
 }
 
-// Find finds the phones of a destination, at least one. Refusals are those of the trunks and the agents, EXTENSION_NOT_REGISTERED, and DESTINATION_UNSUPPORTED for a conference.
+// Find finds the phones of a destination, at least one. Refusals are those of the trunks and the agents, and EXTENSION_NOT_REGISTERED.
 func (f Finder) Find(ctx context.Context, from Caller, to call.Address) (out []Callee, err error) {
 	ways, err := f.ways(ctx, from, to)
 	if err != nil {
@@ -78,7 +79,7 @@ func (f Finder) Find(ctx context.Context, from Caller, to call.Address) (out []C
 			return nil, err
 		}
 	case route.Conference:
-		return nil, fault.New(fault.Invalid, "DESTINATION_UNSUPPORTED", "a conference is no phone to be called; have the call join it with the action conference_join")
+		out = []Callee{{To: to, Hops: []Hop{{Outgoing: Outgoing{Conference: first.Name}}}}}
 	default:
 		out = []Callee{outside(from, to, ways)}
 	}
@@ -94,8 +95,8 @@ func (f Finder) ways(ctx context.Context, from Caller, to call.Address) ([]route
 	if f.Trunks != nil {
 		return f.Trunks.Plan(ctx, from.CustomerID, to, from.Source)
 	}
-	if target, err := route.Parse(to); err == nil && target.Kind == route.Agent {
-		return []route.Hop{{Kind: route.Agent, Name: target.Name}}, nil
+	if target, err := route.Parse(to); err == nil && (target.Kind == route.Agent || target.Kind == route.Conference) {
+		return []route.Hop{{Kind: target.Kind, Name: target.Name}}, nil
 	}
 	if to.Type != route.Extension {
 		return nil, fault.New(fault.Denied, "DESTINATION_NOT_ALLOWED", "this server calls extensions only")

@@ -1,18 +1,20 @@
 // Package door is what a door, such as the SIP one, and the lines of its calls promise one another: calls that come in, dialogs, and what becomes of an
-// INVITE of ours. It is types alone.
+// INVITE of ours, and what either side of the house may wish of a call. It is types alone.
 package door
 
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"parley/internal/call"
 )
 
 // Dialog is the signalling handle of a call that came in, as a door provides it. Methods are called from the line's goroutine.
 type Dialog interface {
-	// Ring tells the caller that it rings (SIP 180).
-	Ring() error
+	// Ring tells the caller that it rings (SIP 180), or with a body, the answer to its offer, that it will hear something already (SIP 183). It returns
+	// when the caller has confirmed that, where it can (PRACK).
+	Ring(ctx context.Context, body []byte) error
 	// Answer accepts the call with an SDP body and returns when the caller has confirmed it (SIP ACK) with the answer that the confirmation
 	// carried, if any (late offer). It fails when the caller gave up.
 	Answer(ctx context.Context, body []byte) (confirmed []byte, err error)
@@ -74,4 +76,17 @@ type Live interface {
 	Refer(ctx context.Context, to string) error
 	// Message sends a text (SIP MESSAGE, RFC 3428) inside the dialog; fault.Conflict when the peer does not take any.
 	Message(ctx context.Context, contentType string, body []byte) error
+}
+
+// Control is a wish about a live call.
+type Control struct {
+	Do                            string // mute, unmute, hold, unhold, moh, unmoh, silence, unsilence, talk, play, stop, digits, refer, recording_start, recording_stop
+	Direction                     string // of mute and unmute: both (also ""), in, out
+	Text, Language, Provider      string // of talk
+	Voice                         string // of talk: voice_id, or gender
+	URLs                          []string
+	Digits                        string
+	To                            string        // of refer: a SIP URI
+	Format, OnEndFlowID, EndOfKey string        // of recording_start
+	Duration, EndOfSilence        time.Duration // of recording_start; 0 for none
 }

@@ -33,6 +33,7 @@ type Session interface {
 
 // Booth is a room for one call alone, where it hears prompts and presses keys. Its methods promise what those of loop.Room promise.
 type Booth interface {
+	// The first to enter is whose booth it is: who hears what is played, and what is poured into it.
 	Enter(s *loop.Session, o loop.PortOptions) (room.Port, error)
 	Play(o loop.PlayOptions) (Playing, error)
 	Pour(s mixer.Sound) (Playing, error)
@@ -75,7 +76,9 @@ func (p *private) Enter(s *loop.Session, o loop.PortOptions) (room.Port, error) 
 	if err != nil {
 		return nil, err // not port: a nil *loop.Port would make a Port that is not nil
 	}
-	p.port = port
+	if p.port == nil { // others are guests
+		p.port = port
+	}
 	return port, nil
 }
 
@@ -98,7 +101,31 @@ func (p *private) Play(o loop.PlayOptions) (Playing, error) {
 	return player, nil
 }
 
+// Guest is a booth for those whose it is not: their leaving does not close it.
+type Guest struct{ Booth }
+
+// Close implements Booth.
+func (Guest) Close() {}
+
 type session struct{ *loop.Session }
 
 // Handle implements Session.
 func (s session) Handle() *loop.Session { return s.Session }
+
+// Visit lets visitors into a booth: what hears it, and what is heard in it; either may be nil.
+func Visit(b Booth) func(t mixer.Tap, s mixer.Sound) (leave func()) {
+	return func(t mixer.Tap, s mixer.Sound) (leave func()) {
+		remove, stop := func() {}, func() {}
+		if t != nil {
+			remove = b.Tap(t)
+		}
+		if s != nil {
+			if playing, err := b.Pour(s); err == nil {
+				stop = playing.Stop
+			} else {
+				stop = s.Stop // nobody plays it
+			}
+		}
+		return func() { remove(); stop() }
+	}
+}

@@ -23,9 +23,11 @@ import (
 type Wish struct {
 	Host   string // host:port
 	Format string // ulaw (also ""), alaw, slin16
-	Listen ear.Side
-	Speaks bool // what comes from the host is heard
+	Listen string // what the host hears: both, in (what the caller says), out (what the caller hears); "" for nothing, but both when Speak is "" too
+	Speak  string // who hears the host: both, in (whom the caller talks to), out (the caller); "" for nobody, but both when Listen is "" too
 }
+
+var sides = map[string]ear.Side{"both": ear.Both, "in": ear.Voice, "out": ear.Heard, "": ear.Nothing}
 
 // format is what a name of Wish.Format means: a static payload type, or for slin16 the number that Asterisk has for it.
 type format struct {
@@ -72,6 +74,9 @@ func Open(ctx context.Context, guard *target.Guard, w Wish, log *slog.Logger) (*
 	if w.Format == "" {
 		w.Format = "ulaw"
 	}
+	if w.Listen == "" && w.Speak == "" {
+		w.Listen, w.Speak = "both", "both"
+	}
 	f, ok := formats[w.Format]
 	if !ok {
 		return nil, fault.New(fault.Invalid, "EXTERNAL_MEDIA_INVALID", "format %q is not one of ulaw, alaw and slin16", w.Format)
@@ -100,16 +105,27 @@ func Open(ctx context.Context, guard *target.Guard, w Wish, log *slog.Logger) (*
 	return l, nil
 }
 
-// Tap makes the tap for the port with the tag. sounds: what comes from the host is heard in the same room.
-func (l *Link) Tap(tag string, sounds bool) mixer.Tap {
-	if sounds {
-		return ear.New(l.ring, l.inlet, tag, l.wish.Listen)
+// Tap makes the tap for the port with the tag. company says whether it is in a conference, or the call alone.
+func (l *Link) Tap(tag string, company bool) mixer.Tap {
+	if l.speaks(company) {
+		return ear.New(l.ring, l.inlet, tag, sides[l.wish.Listen])
 	}
-	return ear.New(l.ring, nil, tag, l.wish.Listen)
+	return ear.New(l.ring, nil, tag, sides[l.wish.Listen])
 }
 
-// Sound is what comes from the host.
-func (l *Link) Sound() mixer.Sound { return l.inlet }
+// Sound is what comes from the host, nil where that is not to be heard.
+func (l *Link) Sound(company bool) mixer.Sound {
+	if l.speaks(company) {
+		return l.inlet
+	}
+	return nil
+}
+
+// speaks tells whether the host is heard. A player of a conference is heard by all of it. So what is for the caller alone is not played there, and what is
+// for the others nowhere else.
+func (l *Link) speaks(company bool) bool {
+	return l.wish.Speak == "both" || company && l.wish.Speak == "in" || !company && l.wish.Speak == "out"
+}
 
 // Addr is where the host finds the link.
 func (l *Link) Addr() net.Addr { return l.conn.LocalAddr() }

@@ -67,7 +67,7 @@ func TestBothWays(t *testing.T) {
 	for name, f := range formats {
 		t.Run(name, func(t *testing.T) {
 			host := listener(t)
-			l, err := Open(t.Context(), loopback, Wish{Host: host.LocalAddr().String(), Format: name, Speaks: true}, quiet)
+			l, err := Open(t.Context(), loopback, Wish{Host: host.LocalAddr().String(), Format: name, Listen: "both", Speak: "both"}, quiet)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestBothWays(t *testing.T) {
 			defer running.Wait()
 			defer cancel()
 			r := mixer.New()
-			if err := r.AddPlayer(l.Sound(), nil); err != nil {
+			if err := r.AddPlayer(l.Sound(true), nil); err != nil {
 				t.Fatal(err)
 			}
 			r.AddTap(l.Tap("", true))
@@ -138,7 +138,7 @@ func TestHostAway(t *testing.T) {
 	away := listener(t)
 	at := away.LocalAddr().String()
 	away.Close()
-	l, err := Open(t.Context(), loopback, Wish{Host: at}, quiet)
+	l, err := Open(t.Context(), loopback, Wish{Host: at, Listen: "both"}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func (a *arrivals) payload(p []byte) ([]byte, bool) {
 // read plays what the host sends until the socket is closed.
 func (l *Link) read() {
 	play := func(pcm []int16) {
-		if l.wish.Speaks {
+		if l.wish.Speak != "" {
 			l.inlet.Write(pcm)
 		}
 	}

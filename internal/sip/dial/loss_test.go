@@ -63,7 +63,7 @@ func (l *phoneLine) Answered(context.Context, []byte) error        { return nil 
 func (l *phoneLine) Digit(context.Context, string)                 {}
 
 func (l *phoneLine) Run(ctx context.Context) error {
-	if l.d.Ring() != nil {
+	if l.d.Ring(context.Background(), nil) != nil {
 		return nil
 	}
 	wait := time.NewTimer(5 * t1)

@@ -18,6 +18,7 @@ import (
 	"parley/internal/sip/digest"
 	"parley/internal/sip/field"
 	"parley/internal/sip/peer"
+	"parley/internal/sip/prack"
 	"parley/internal/sip/stack"
 )
 
@@ -59,7 +60,7 @@ type Dialog struct {
 	passed  uint32   // of the peer's last request that INFO need not wait for
 	turn    turn     // whose offer is open
 	pending *pending // a 2xx of ours that waits for its ACK
-	ring    *reliable
+	ring    *prack.Response
 	refer   *transfer // a REFER of ours that waits to hear how it went
 }
 
@@ -163,26 +164,30 @@ func (d *Dialog) Close() {
 	}
 }
 
-// Ring implements line.Dialog. When the caller requires 100rel it repeats the 180 until PRACK comes and returns then (RFC 3262).
-func (d *Dialog) Ring() error {
+// Ring implements line.Dialog. What the caller requires to be reliable, and early media where it knows how, is repeated until PRACK comes (RFC 3262).
+func (d *Dialog) Ring(ctx context.Context, body []byte) error {
+	status, asked := 180, []string{"require"}
+	if body != nil {
+		status, asked = 183, append(asked, "supported", "k")
+	}
 	headers := []sip.Header{d.contact(), d.s.Allow()}
 	d.mu.Lock()
 	if d.state != early {
 		d.mu.Unlock()
 		return errOver
 	}
-	var r *reliable
-	if field.Lists(d.req, "100rel", "require") {
-		r = newReliable(d.ring, d.req.CSeq().SeqNo)
-		d.ring = r
-		headers = append(headers, r.headers()...)
+	if !field.Lists(d.req, "100rel", asked...) {
+		d.mu.Unlock()
+		return d.s.Send(d.tx, d.s.Response(d.req, status, body, headers...))
 	}
+	d.ring = prack.Next(d.ring, d.req.CSeq().SeqNo)
+	r := d.ring
 	d.mu.Unlock()
-	res := d.s.Response(d.req, 180, nil, headers...)
-	if r == nil {
-		return d.s.Send(d.tx, res)
-	}
-	_, err := d.repeat(context.Background(), func() error { return d.s.Send(d.tx, res) }, errNoPRACK, r.prack, nil)
+	res := d.s.Response(d.req, status, body, append(headers, r.Headers()...)...)
+	_, err := d.repeat(ctx, func() error { return d.s.Send(d.tx, res) }, errNoPRACK, r.Came(), nil)
+	d.mu.Lock()
+	d.agreed = d.agreed || err == nil && body != nil
+	d.mu.Unlock()
 	if errors.Is(err, errNoPRACK) {
 		d.RejectWith(d.s.Response(d.req, 504, nil))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -234,44 +233,10 @@ func (d *Dialog) agree(req *sip.Request, tx *sip.ServerTx, media bool) *sip.Resp
 	return d.s.Response(req, 200, body, headers...)
 }
 
-// reliable is a provisional response that waits for its PRACK (RFC 3262).
-type reliable struct {
-	rseq  uint32
-	cseq  uint32
-	prack chan *sip.Request // capacity 1
-}
-
-// newReliable follows the one before, which may be nil.
-func newReliable(before *reliable, cseq uint32) *reliable {
-	r := &reliable{rseq: rand.Uint32N(1<<30) + 1, cseq: cseq, prack: make(chan *sip.Request, 1)}
-	if before != nil {
-		r.rseq = before.rseq + 1
-	}
-	return r
-}
-
-func (r *reliable) headers() []sip.Header {
-	return []sip.Header{sip.NewHeader("Require", "100rel"), sip.NewHeader("RSeq", strconv.FormatUint(uint64(r.rseq), 10))}
-}
-
-// pracked answers a PRACK. None of our provisionals carries a body, so an offer in it has no place.
+// pracked answers a PRACK.
 func (d *Dialog) pracked(req *sip.Request, tx *sip.ServerTx) {
-	ack, ok := field.ParseRAck(field.First(req, "rack"))
 	d.mu.Lock()
 	r := d.ring
 	d.mu.Unlock()
-	switch {
-	case !ok:
-		d.s.Reply(req, tx, 400)
-	case r == nil || ack.RSeq != r.rseq || ack.CSeq != r.cseq || ack.Method != string(sip.INVITE):
-		d.s.Reply(req, tx, 481)
-	case len(req.Body()) > 0:
-		d.s.Reply(req, tx, 488)
-	default:
-		select {
-		case r.prack <- req:
-		default:
-		}
-		d.s.Reply(req, tx, 200)
-	}
+	d.s.Reply(req, tx, r.Take(req))
 }
