@@ -155,11 +155,7 @@ func checkDestination(field string, a *call.Address) error {
 	if err != nil {
 		return at(field, fault.New(fault.Invalid, "INVALID_DESTINATION", "%s: %v", field, err))
 	}
-	if a.Type == route.Conference {
-		err = fault.New(fault.Invalid, "DESTINATION_UNSUPPORTED", "a conference is no phone to be called; have the call join it with the action conference_join")
-	} else {
-		_, err = route.Parse(*a)
-	}
+	_, err = route.Parse(*a)
 	if f, ok := fault.Of(err); ok {
 		return at(field, fault.New(f.Kind, f.Reason, "%s: %s", field, f.Message))
 	}
@@ -289,6 +285,9 @@ func (in *guest) order(r *rest.Request, conferenceID string) (o line.Order, err 
 	}
 	if err := checkDestination("destination", &in.Destination); err != nil {
 		return o, err
+	}
+	if to := in.Destination; to.Type == route.Conference && strings.EqualFold(to.Target, conferenceID) {
+		return o, at("destination", fault.New(fault.Conflict, "CONFERENCE_LINK_LOOP", "destination: a conference cannot be linked with itself"))
 	}
 	if in.Anonymous, err = wire.OneOf(in.Anonymous, "", "yes", "no", "auto"); err != nil {
 		return o, invalid("anonymous", "%v", err)
