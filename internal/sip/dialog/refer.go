@@ -117,8 +117,8 @@ func (d *Dialog) refers(req *sip.Request, tx *sip.ServerTx) {
 	to, replaces, ok := field.ReferTo(req)
 	d.mu.Lock()
 	l, able := d.line.(referrer)
-	st := d.state
 	d.mu.Unlock()
+	st := d.settled()
 	switch {
 	case st == over:
 		d.s.Reply(req, tx, 481)
@@ -137,6 +137,19 @@ func (d *Dialog) refers(req *sip.Request, tx *sip.ServerTx) {
 	silent := field.First(req, "refer-sub") == "false"
 	id := strconv.FormatUint(uint64(req.CSeq().SeqNo), 10)
 	d.s.Work.Run(func() { d.carryOut(l, to, replaces, func(code int) { d.tell(silent, id, code) }) })
+}
+
+// settled is the dialog's state, with a little patience for an ACK that is on its way in another goroutine.
+func (d *Dialog) settled() (st state) {
+	for range 10 {
+		d.mu.Lock()
+		st = d.state
+		d.mu.Unlock()
+		if st != answered || !d.pause(5*time.Millisecond) {
+			break
+		}
+	}
+	return st
 }
 
 func (d *Dialog) carryOut(l referrer, to, replaces string, tell func(code int)) {
