@@ -60,7 +60,7 @@ func (r *Entry) Write(ctx context.Context, commands ...call.Command) error {
 		}
 	}
 	next := r.Call
-	var change store.Change
+	change := store.Change{Made: true}
 	for _, w := range r.late {
 		events, err := next.Decide(w.command)
 		if err != nil && next.ID == "" {

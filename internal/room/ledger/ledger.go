@@ -29,7 +29,7 @@ func Key(id conference.ID) string { return "conference/" + string(id) }
 // Change is what the store has to write for the events that lead from one state to the next. The conference's record is written
 // when it, its count or its deadline has changed; speech and the like leave it alone.
 func Change(version int64, from, to *conference.State, events []conference.Event) (*store.Change, error) {
-	c := &store.Change{Key: Key(to.Conference.ID), Version: version, Names: nameChanges(&from.Conference, &to.Conference)}
+	c := &store.Change{Key: Key(to.Conference.ID), Version: version, Made: true, Names: nameChanges(&from.Conference, &to.Conference)}
 	whole := !from.NextDeadline().Equal(to.NextDeadline())
 	latest := map[conference.ParticipantID]*conference.Participant{}
 	recordings := map[string]*tape.Recording{}
