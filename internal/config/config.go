@@ -81,7 +81,7 @@ type Recording struct {
 	FinishDeadline time.Duration `key:"recording.finish_deadline" doc:"longest time to make the file of a recording that has stopped"`
 	Announcement   string        `key:"recording.announcement" doc:"what each leg hears before it is recorded, where recording_notice is announce: WAV file, URL or text to be spoken; empty: three tones"`
 	AskConsent     string        `key:"recording.ask_consent" doc:"the same where recording_notice is press_1"`
-	KeyFile        string        `key:"recording.key_file" doc:"file with the age key (age-keygen -o FILE) that recordings are encrypted with; empty: they are not"`
+	KeyFile        string        `key:"recording.key_file" doc:"file with the age key (age-keygen -o FILE) that recordings and, in the database, passwords are encrypted with; empty: they are not"`
 	Redirect       bool          `key:"recording.redirect" doc:"GET /recordings/{id}/file answers with a redirection to the bucket, where that is and recordings are not encrypted: clients have to reach it"`
 	Retention      time.Duration `key:"recording.retention" doc:"how long recordings are kept after their end; 0s: until they are deleted"`
 }

@@ -25,6 +25,8 @@ import (
 	"parley/internal/recording/capture"
 	"parley/internal/room"
 	"parley/internal/store"
+	"parley/internal/store/sqlite"
+	"parley/internal/store/vault"
 	"parley/internal/wall"
 )
 
@@ -57,7 +59,7 @@ func (p *parts) openFiles(ctx context.Context) (blob.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := p.openStore(ctx)
+	files, err := p.openBlobs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +70,8 @@ func (p *parts) openFiles(ctx context.Context) (blob.Store, error) {
 	return sealed.New(files, waiting, key), nil
 }
 
-// openStore opens the bucket, or a folder when none is named. A bucket that cannot be reached just now keeps nobody from making calls.
-func (p *parts) openStore(ctx context.Context) (blob.Store, error) {
+// openBlobs opens the bucket, or a folder when none is named. A bucket that cannot be reached just now keeps nobody from making calls.
+func (p *parts) openBlobs(ctx context.Context) (blob.Store, error) {
 	c := p.c.S3
 	if c.Bucket == "" {
 		return dir.Open(filepath.Join(p.c.Data, "files"))
@@ -82,6 +84,23 @@ func (p *parts) openStore(ctx context.Context) (blob.Store, error) {
 		err = nil
 	}
 	return s, err
+}
+
+// openStore opens the database. With the key of recordings it encrypts what holds secrets.
+func (p *parts) openStore(ctx context.Context) error {
+	key, err := readKey(&p.c)
+	if err != nil {
+		return err
+	}
+	var secret []byte
+	if key != nil {
+		secret = []byte(key.String())
+	}
+	if p.database, err = sqlite.Open(ctx, p.c.Data); err != nil {
+		return err
+	}
+	p.store, err = vault.New(p.database, secret, vault.Kinds...)
+	return err
 }
 
 // readKey returns the key of recordings, nil when there is none.

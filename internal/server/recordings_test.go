@@ -19,7 +19,6 @@ import (
 	"parley/internal/mixer"
 	"parley/internal/room"
 	"parley/internal/store"
-	"parley/internal/store/sqlite"
 )
 
 // TestStoreThatDoesNotAnswer: a bucket that cannot be reached is told of, and keeps nobody from making calls; the captures wait for it.
@@ -68,11 +67,11 @@ func TestRetention(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	c := config.Default()
 	c.Data, c.Recording.MinFree = t.TempDir(), 1
-	st, err := sqlite.Open(ctx, c.Data)
-	if err != nil {
+	p := &parts{c: c, log: slog.New(slog.DiscardHandler)}
+	if err := p.openStore(ctx); err != nil {
 		t.Fatal(err)
 	}
-	p := &parts{c: c, log: slog.New(slog.DiscardHandler), store: st}
+	st := p.database
 	files, err := p.openFiles(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,7 @@ import (
 	"parley/internal/sip/registrar"
 	"parley/internal/store"
 	"parley/internal/store/sqlite"
+	"parley/internal/store/vault"
 	"parley/internal/trunk"
 	"parley/internal/webhook"
 )
@@ -42,7 +43,8 @@ import (
 type parts struct {
 	c          config.Config
 	log        *slog.Logger
-	store      *sqlite.Store
+	database   *sqlite.Store
+	store      *vault.Store // the database, with secrets encrypted
 	engine     *loop.Engine
 	recordings *archive.Archive
 	unsettled  []string // captures whose end was not told
@@ -103,7 +105,7 @@ func Serve(ctx context.Context, c config.Config, out io.Writer, version string) 
 
 // open makes every part, bottom first, and returns the first access key if it was made just now.
 func (p *parts) open(ctx context.Context) (made string, err error) {
-	if p.store, err = sqlite.Open(ctx, p.c.Data); err != nil {
+	if err := p.openStore(ctx); err != nil {
 		return "", err
 	}
 	if made, err = p.firstKey(ctx); err != nil {
@@ -155,7 +157,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
 		More: slices.Concat(p.openReaders(), p.openGuests(), p.trunkRoutes()),
 	})
-	p.health.checks = []check{{"store", p.store.Ping}, {"media", func(context.Context) error { return p.engine.Admit() }}}
+	p.health.checks = []check{{"store", p.database.Ping}, {"media", func(context.Context) error { return p.engine.Admit() }}}
 	return made, err
 }
 
@@ -263,10 +265,10 @@ func (p *parts) recover(ctx context.Context) error {
 }
 
 func (p *parts) closeStore() error {
-	if p.store == nil {
+	if p.database == nil {
 		return nil
 	}
-	return p.store.Close()
+	return p.database.Close()
 }
 
 // summary tells where everything is.

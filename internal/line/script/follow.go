@@ -56,8 +56,8 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 		},
 		Variables: map[string]string{
 			"voipbin.recording.id": r.ID, "voipbin.recording.reference_type": r.ReferenceType, "voipbin.recording.reference_id": r.ReferenceID,
-			"voipbin.recording.status": strings.TrimPrefix(e.Type, "recording_"), "voipbin.recording.end_reason": r.EndReason,
-			"voipbin.recording.format": r.Format, "voipbin.recording.recording_name": name, "voipbin.recording.filenames": name + "." + r.Format,
+			"voipbin.recording.status": strings.TrimPrefix(e.Type, "recording_"), "voipbin.recording.end_reason": r.EndReason, "voipbin.recording.format": r.Format,
+			"voipbin.recording.recording_name": name, "voipbin.recording.filenames": name + "." + r.Format,
 		},
 	})
 	if fault.ReasonOf(err) == "ALREADY_EXISTS" || fault.KindOf(err) == fault.Invalid {
