@@ -81,7 +81,7 @@ func (l *Line) take(ctx context.Context, id conference.ID, media conference.Medi
 	if l.plan.join.PreFlowID != "" {
 		chair.place.PreFlow = l.plan.join.PreFlowID
 	}
-	if l.plan.join.straight {
+	if l.plan.join.Straight {
 		chair.place.PreFlow, chair.place.PostFlow = "", ""
 	}
 	l.chair.Store(chair)
@@ -99,7 +99,7 @@ func (l *Line) read(ctx context.Context, id conference.ID) (conference.Conferenc
 
 // reserve makes a callee a joining participant before it is even called.
 func (l *Line) reserve(ctx context.Context) error {
-	if l.plan.conference == "" || l.plan.join.straight {
+	if l.plan.conference == "" || l.plan.join.Straight {
 		return nil
 	}
 	c, err := l.take(ctx, l.plan.conference, conference.Media{})

@@ -70,7 +70,7 @@ func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupR
 func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID) (call.HangupReason, error) {
 	order := Order{
 		CustomerID: l.customer, Source: l.sourceOr(o.Source), Anonymous: o.Anonymous, MasterCallID: string(l.id),
-		Join: &Joining{ConferenceID: string(id), straight: true},
+		Join: &Joining{ConferenceID: string(id), Straight: true},
 	}
 	news := make(chan early.News[*Line], early.MostNews*calleesMax)
 	lines, err := l.x.dialAll(ctx, order, o.Destinations, func(out *outbound) {
@@ -112,7 +112,7 @@ func (x *Exchange) dialAll(ctx context.Context, order Order, to []call.Address, 
 			failure = err
 			x.o.Log.Warn("callee not dialled", "reason", fault.ReasonOf(err), "error", err)
 		}
-		if order.Join != nil && !order.Join.straight { // one place for one who is expected
+		if order.Join != nil && !order.Join.Straight { // one place for one who is expected
 			callees = callees[:min(1, len(callees))]
 		}
 		for _, c := range callees {

@@ -2,9 +2,7 @@ package line
 
 import (
 	"context"
-	"time"
 
-	"parley/internal/call"
 	"parley/internal/line/callee"
 	"parley/internal/line/door"
 	"parley/internal/line/groups"
@@ -33,37 +31,8 @@ type (
 	Live      = door.Live      // of either, once it is answered
 	Ended     = door.Ended
 	Control   = door.Control // a wish about a live call
+	Order     = door.Order   // for calls out
+	Joining   = door.Joining // how such a call enters a conference
 	Invite    = door.Invite
 	Progress  = door.Progress
 )
-
-// Order asks for calls out.
-type Order struct {
-	CustomerID   string
-	Source       call.Address
-	Destinations []call.Address
-	FlowID       string // wins over Actions
-	Actions      []byte // JSON list of actions; nil for none
-	Variables    map[string]string
-	Anonymous    string // "", "auto": as the source says; yes, no
-
-	RingMethod   string // of a group: "ring_all" (also ""), "linear"
-	AnswerMethod string // of a group: "hangup_others" (also "")
-	Group        bool   // make one groupcall of all destinations
-
-	MasterCallID string // "" for none: that call ends, these end
-	CallCount    int    // how many calls came before, each placed by a flow of the one before
-	Timeout      time.Duration
-	agent        string // whose calls they are, "" for nobody's
-
-	Join *Joining // enter this conference on answer, instead of a flow
-}
-
-// Joining says how a call that is dialled out enters a conference.
-type Joining struct {
-	ConferenceID, Name, Role string
-	Muted                    bool
-	PreFlowID                string
-
-	straight bool // for a connect: without flows, and not before the callee has answered
-}

@@ -16,7 +16,7 @@ func (x *Exchange) placeGroup(ctx context.Context, o Order, p func() plan, to []
 	if err != nil {
 		return Placed{}, err
 	}
-	o.agent, to = team.Agent, team.Destinations
+	o.AgentID, to = team.Agent, team.Destinations
 	phones := callee.NewAhead(func(ctx context.Context, to call.Address) ([]callee.Callee, error) { return x.callees(ctx, o, to) })
 	if err := phones.Any(ctx, to); err != nil {
 		return Placed{}, err

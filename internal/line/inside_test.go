@@ -21,7 +21,9 @@ func orderTo(c conference.Conference, actions string) line.Order {
 func TestCallToConference(t *testing.T) {
 	for name, end := range map[string]func(b *theatre, c conference.Conference, placed line.Placed){
 		"the flow ends": func(*theatre, conference.Conference, line.Placed) { time.Sleep(time.Hour) },
-		"hung up":       func(b *theatre, _ conference.Conference, p line.Placed) { _, _ = b.x.Hangup(b.ctx, string(p.Calls[0].ID)) },
+		"hung up": func(b *theatre, _ conference.Conference, p line.Placed) {
+			_, _ = b.x.Hangup(b.ctx, string(p.Calls[0].ID))
+		},
 		"kicked": func(b *theatre, c conference.Conference, _ line.Placed) {
 			_, _ = b.rooms.Do(b.ctx, c.ID, conference.Kick{At: time.Now(), ID: b.participant().ID}, room.DoOptions{})
 		},

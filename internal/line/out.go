@@ -273,17 +273,8 @@ func (x *Exchange) dialer() Dialer {
 	if d := x.door.Load(); d != nil {
 		return *d
 	}
-	return noDoor{}
+	return callee.Shut[*Line]{}
 }
-
-// noDoor is a Dialer for those who have none.
-type noDoor struct{}
-
-func (noDoor) Dial(context.Context, Outgoing, *Line) (Departure, error) {
-	return nil, fault.New(fault.Unavailable, "DIALLING_UNAVAILABLE", "this server cannot place calls")
-}
-
-func (noDoor) Contacts(context.Context, string, string) ([]Outgoing, error) { return nil, nil }
 
 // run has a line run in a goroutine of the exchange, as long as that runs.
 func (x *Exchange) run(l *Line) bool {

@@ -39,8 +39,10 @@ func (x *Exchange) Place(ctx context.Context, o Order) (Placed, error) {
 		var err error
 		if to.Type == route.Extension || to.Type == route.Agent {
 			placed, err = x.placeGroup(ctx, o, p, []call.Address{to})
+		} else if phones, refused := x.callees(ctx, o, to); refused == nil {
+			placed, err = x.place(ctx, o, p, phones[0])
 		} else {
-			placed, err = x.placeOne(ctx, o, p, to)
+			err = refused
 		}
 		if err != nil {
 			refusal = cmp.Or(refusal, err)
@@ -64,7 +66,7 @@ func (x *Exchange) planOf(ctx context.Context, o Order) (p func() plan, err erro
 			return nil, err
 		}
 		pre := o.Join.PreFlowID
-		if pre == "" && !o.Join.straight {
+		if pre == "" && !o.Join.Straight {
 			pre = c.PreFlowID
 		}
 		return func() plan {
@@ -96,15 +98,7 @@ func (x *Exchange) flow(ctx context.Context, customer, id string) (flow.Flow, er
 	return x.o.Flows.Flow(ctx, customer, id)
 }
 
-// placeOne calls one phone.
-func (x *Exchange) placeOne(ctx context.Context, o Order, p func() plan, to call.Address) (Placed, error) {
-	callees, err := x.callees(ctx, o, to)
-	if err != nil {
-		return Placed{}, err
-	}
-	return x.place(ctx, o, p, callees[0])
-}
-
+// place calls one phone.
 func (x *Exchange) place(ctx context.Context, o Order, p func() plan, to callee.Callee) (Placed, error) {
 	l, err := x.dial(ctx, o.CustomerID, p(), x.outboundTo(o, to))
 	if err != nil {
@@ -118,7 +112,7 @@ func (x *Exchange) place(ctx context.Context, o Order, p func() plan, to callee.
 }
 
 func (x *Exchange) outboundTo(o Order, c callee.Callee) *outbound {
-	return &outbound{from: o.Source, to: c.To, master: o.MasterCallID, hops: c.Hops, agent: cmp.Or(c.Agent, o.agent)}
+	return &outbound{from: o.Source, to: c.To, master: o.MasterCallID, hops: c.Hops, agent: cmp.Or(c.Agent, o.AgentID)}
 }
 
 // callees finds the phones of a destination.

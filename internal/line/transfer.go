@@ -25,7 +25,12 @@ func (l *Line) Refer(ctx context.Context, to, replaces string) error {
 	}
 	ctx = cause.With(ctx, ledger.Phone(l.id, l.made.SIPCallID, l.inbound.in.Peer.Addr()))
 	if f, ok := l.x.dialer().(finder); ok && replaces != "" {
-		if other := f.Replaced(replaces); other != nil && other.customer == l.customer {
+		switch other, early := f.Replaced(replaces); {
+		case other == nil || other.customer != l.customer:
+		case early: // somebody is being called there: the call to it that follows is for the phone's partner
+			party{other}.Hangup(ctx, "transferred before an answer")
+			replaces = ""
+		default:
 			return l.x.transfers.Join(ctx, party{l}, party{other})
 		}
 	}
@@ -35,7 +40,9 @@ func (l *Line) Refer(ctx context.Context, to, replaces string) error {
 }
 
 // finder is a door that knows which call a Replaces header names.
-type finder interface{ Replaced(header string) *Line }
+type finder interface {
+	Replaced(header string) (l *Line, early bool)
+}
 
 // Transfer begins to transfer a live call of the customer's; see transfer.Host.Start. Calls that are not live or not answered are refused as by Control.
 func (x *Exchange) Transfer(ctx context.Context, callID string, q transfer.Request) (calls.Transfer, error) {
@@ -107,7 +114,7 @@ func (b switchboard) Phone(id string) transfer.Phone {
 
 // Ring implements transfer.Lines.
 func (b switchboard) Ring(ctx context.Context, o transfer.Order) (n int, cancel func(), err error) {
-	order := Order{CustomerID: o.CustomerID, Source: o.Source, Join: &Joining{ConferenceID: o.Conference, straight: !o.Welcome}}
+	order := Order{CustomerID: o.CustomerID, Source: o.Source, Join: &Joining{ConferenceID: o.Conference, Straight: !o.Welcome}}
 	var winner atomic.Pointer[Line]
 	lines, err := b.x.dialAll(ctx, order, o.To, func(out *outbound) {
 		for i := range out.hops {
