@@ -44,7 +44,7 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 		return err
 	}
 	name, before := "recording_"+r.ID, strings.ReplaceAll(r.ActiveflowID, wire.NilUUID, "")
-	calls, err := p.callsBefore(ctx, before)
+	calls, err := record.CallsBefore(ctx, p.o.Store, before)
 	if err != nil {
 		return err
 	}
@@ -64,16 +64,4 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 		return nil
 	}
 	return err
-}
-
-// callsBefore is the CallCount of a run that has been; 0 without one.
-func (p *Performer) callsBefore(ctx context.Context, activeflowID string) (int, error) {
-	if activeflowID == "" {
-		return 0, nil
-	}
-	r := record.New(p.o.Store, p.o.WriteTimeout)
-	if err := r.Load(ctx, activeflowID); err != nil && fault.KindOf(err) != fault.NotFound {
-		return 0, err
-	}
-	return r.State().CallCount, nil
 }

@@ -67,3 +67,15 @@ func lose(ctx context.Context, r *Record, row store.Record) error {
 	}
 	return nil // it belongs to this process, and has ended since
 }
+
+// CallsBefore is the CallCount of a run that has been; 0 without one.
+func CallsBefore(ctx context.Context, st store.Store, activeflowID string) (int, error) {
+	if activeflowID == "" {
+		return 0, nil
+	}
+	r := New(st, 0)
+	if err := r.Load(ctx, activeflowID); err != nil && fault.KindOf(err) != fault.NotFound {
+		return 0, err
+	}
+	return r.State().CallCount, nil
+}
