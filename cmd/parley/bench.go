@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/cmd/parley/remote"
 	"parley/internal/bench"
 )
 
@@ -66,7 +67,7 @@ type callsCommand struct {
 func (c callsCommand) Run() error {
 	at, err := netip.ParseAddrPort(c.SIP)
 	if err != nil {
-		return usage{fmt.Errorf("--sip: want IP:PORT: %w", err)}
+		return remote.UsageError(fmt.Errorf("--sip: want IP:PORT: %w", err))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+
+	"parley/cmd/parley/remote"
 )
 
 type eventsCommand struct {
@@ -28,7 +30,7 @@ func (s *selection) query() url.Values {
 }
 
 type tailCommand struct {
-	client
+	remote.Client
 	selection
 }
 
@@ -36,14 +38,14 @@ type tailCommand struct {
 func (c *tailCommand) Run() error {
 	ctx, stop := untilStopped()
 	defer stop()
-	return c.follow(ctx, c.After, c.query(), func(e streamed) error {
+	return c.Follow(ctx, c.After, c.query(), func(e remote.Streamed) error {
 		_, err := os.Stdout.Write(append(e.Text, '\n'))
 		return err
 	})
 }
 
 type listenCommand struct {
-	client
+	remote.Client
 	selection
 	ForwardTo string `help:"URL that gets each entry, as a webhook would." required:"" placeholder:"URL"`
 	Secret    string `help:"Secret to sign with, whsec_…; none: unsigned." placeholder:"SECRET"`
@@ -57,7 +59,7 @@ func (c *listenCommand) Run() error {
 	ctx, stop := untilStopped()
 	defer stop()
 	fmt.Fprintf(os.Stderr, "parley: forwarding to %s\n", c.ForwardTo)
-	return c.follow(ctx, c.After, c.query(), func(e streamed) error {
+	return c.Follow(ctx, c.After, c.query(), func(e remote.Streamed) error {
 		status, err := post(ctx, c.ForwardTo, c.Secret, e.ID, e.Text)
 		if err != nil {
 			status = err.Error()
@@ -68,7 +70,7 @@ func (c *listenCommand) Run() error {
 }
 
 type resendCommand struct {
-	client
+	remote.Client
 	Webhook string `arg:"" help:"Id of the webhook."`
 	Event   string `help:"Id of the event to deliver again." placeholder:"ID" xor:"what" required:""`
 	After   *int64 `help:"Deliver everything after this number of the log again." placeholder:"SEQ" xor:"what" required:""`
@@ -82,11 +84,11 @@ func (c *resendCommand) Run() error {
 	} else {
 		body["after"] = c.After
 	}
-	r, err := c.request(context.Background(), http.MethodPost, "/webhooks/"+url.PathEscape(c.Webhook)+"/redeliver", body)
+	r, err := c.Request(context.Background(), http.MethodPost, "/webhooks/"+url.PathEscape(c.Webhook)+"/redeliver", body)
 	if err != nil {
 		return err
 	}
-	res, err := send(r)
+	res, err := remote.Send(r)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"parley/cmd/parley/remote"
 )
 
 // TestFollow says that a broken connection loses and repeats nothing, and that a refusal ends the command.
@@ -30,11 +32,11 @@ func TestFollow(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	c := client{Server: server.URL, Key: "k"}
+	c := remote.Client{Server: server.URL, Key: "k"}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var got []int64
-	err := c.follow(ctx, -1, nil, func(e streamed) error {
+	err := c.Follow(ctx, -1, nil, func(e remote.Streamed) error {
 		if got = append(got, e.Seq); len(got) == 4 {
 			stop()
 		}
@@ -44,12 +46,12 @@ func TestFollow(t *testing.T) {
 		t.Errorf("%v, %v, %q", err, got, asked)
 	}
 	c.Key = "wrong"
-	if err := c.follow(t.Context(), 0, nil, nil); !errors.As(err, new(refused)) {
+	if err := c.Follow(t.Context(), 0, nil, nil); !errors.As(err, new(remote.Refused)) {
 		t.Error(err)
 	}
 	c.Key = "k"
 	asked = nil
-	if err := c.follow(t.Context(), 0, nil, func(streamed) error { return errors.New("full") }); err == nil || err.Error() != "full" {
+	if err := c.Follow(t.Context(), 0, nil, func(remote.Streamed) error { return errors.New("full") }); err == nil || err.Error() != "full" {
 		t.Error(err)
 	}
 }

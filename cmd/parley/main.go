@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"parley/cmd/parley/remote"
 	"parley/internal/config"
 	"parley/internal/server"
 )
@@ -46,15 +47,15 @@ func (s *settings) load() (*config.Loaded, error) {
 	}
 	l, err := config.Load(s.Config, os.Environ(), flags)
 	if err != nil {
-		return nil, usage{err}
+		return nil, remote.UsageError(err)
 	}
 	return l, nil
 }
 
-// usage marks an error as the user's: exit code 2.
-type usage struct{ error }
-
-type serveCommand struct{ settings }
+type serveCommand struct {
+	settings
+	testClock
+}
 
 // Run serves until SIGTERM or SIGINT; a second signal ends the process at once.
 func (c *serveCommand) Run() error {
@@ -65,6 +66,9 @@ func (c *serveCommand) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	if err := c.testClock.follow(ctx); err != nil {
+		return err
+	}
 	return server.Serve(ctx, l.Config, os.Stdout, version)
 }
 
@@ -98,8 +102,8 @@ func (versionCommand) Run() error {
 
 type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Run the server."`
-	Conferences conferencesCommand `cmd:"" help:"See and steer the conferences of a running server."`
-	Calls       callCommands       `cmd:"" help:"See, explain, hang up and make calls of a running server."`
+	Conferences remote.Conferences `cmd:"" help:"See and steer the conferences of a running server."`
+	Calls       remote.Calls       `cmd:"" help:"See, explain, hang up and make calls of a running server."`
 	Bench       benchCommand       `cmd:"" help:"Measure what a server on this machine carries."`
 	Events      eventsCommand      `cmd:"" help:"Read the log of a running server."`
 	Listen      listenCommand      `cmd:"" help:"Forward the events of a running server to a program on this machine."`
@@ -109,6 +113,11 @@ type commands struct {
 	Resend      resendCommand      `cmd:"" help:"Deliver events to a webhook again."`
 	Config      configCommand      `cmd:"" help:"Show the configuration."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
+}
+
+// untilStopped ends with SIGINT or SIGTERM.
+func untilStopped() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
 func main() {
@@ -129,7 +138,7 @@ func run(args []string) int {
 	}
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "parley: %v\n", err)
-		if errors.As(err, new(usage)) {
+		if errors.As(err, new(remote.Usage)) {
 			return 2
 		}
 		return 1

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"parley/internal/config"
 	"parley/internal/server"
@@ -132,18 +131,5 @@ func TestNight(t *testing.T) {
 	}
 	if _, err := config.Load("", []string{"PARLEY_SERVER=http://" + c.HTTP}, nil); err != nil {
 		t.Errorf("a variable of the commands keeps the server from starting: %v", err)
-	}
-}
-
-// TestPlain: names that callers choose cannot write on the operator's terminal.
-func TestPlain(t *testing.T) {
-	if got := plain("a\x1b[2Jb\nc\u0085d\u202ee"); got != "a[2Jbcde" {
-		t.Errorf("%q", got)
-	}
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for d, want := range map[time.Duration]string{5 * time.Second: "5s", 61 * time.Second: "1m01s", 26 * time.Hour: "26h00m", 72 * time.Hour: "3d", -time.Second: "0s"} {
-		if got := age(at, at.Add(d)); got != want {
-			t.Errorf("%v: %s, want %s", d, got, want)
-		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"parley/cmd/parley/remote"
 )
 
 type receiveCommand struct {
@@ -26,7 +28,7 @@ func (c *receiveCommand) Run() error {
 	if c.Secret != "" {
 		var err error
 		if verify, err = standardwebhooks.NewWebhook(c.Secret); err != nil {
-			return usage{fmt.Errorf("--secret: %w", err)}
+			return remote.UsageError(fmt.Errorf("--secret: %w", err))
 		}
 	}
 	l, err := net.Listen("tcp", c.Address)
@@ -74,7 +76,7 @@ func received(verify *standardwebhooks.Webhook, w http.ResponseWriter, r *http.R
 			return "", err
 		}
 	}
-	var e streamed
+	var e remote.Streamed
 	if err := json.Unmarshal(body, &e); err != nil {
 		return "", fmt.Errorf("read body: %w", err)
 	}

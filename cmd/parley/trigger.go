@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"parley/cmd/parley/remote"
 	"parley/internal/api/catalogue"
 	"parley/internal/webhook"
 	"parley/internal/webhook/endpoint"
@@ -23,14 +24,14 @@ type triggerCommand struct {
 	To       string `help:"URL that gets it; no server is needed." placeholder:"URL" xor:"where" required:""`
 	Endpoint string `help:"Id of a webhook of a running server that gets it, signed with its secret." placeholder:"ID" xor:"where" required:""`
 	Secret   string `help:"Secret to sign with, for --to; none: one is made and printed." placeholder:"SECRET"`
-	client
+	remote.Client
 }
 
 // Run sends one event that never happened.
 func (c *triggerCommand) Run() error {
 	e, err := catalogue.Find(c.Type)
 	if err != nil {
-		return usage{err}
+		return remote.UsageError(err)
 	}
 	if c.Endpoint != "" {
 		return c.ask()
@@ -61,11 +62,11 @@ func (c *triggerCommand) Run() error {
 
 // ask lets the server send it.
 func (c *triggerCommand) ask() error {
-	r, err := c.request(context.Background(), http.MethodPost, "/webhooks/"+url.PathEscape(c.Endpoint)+"/test", map[string]string{"type": c.Type})
+	r, err := c.Request(context.Background(), http.MethodPost, "/webhooks/"+url.PathEscape(c.Endpoint)+"/test", map[string]string{"type": c.Type})
 	if err != nil {
 		return err
 	}
-	res, err := send(r)
+	res, err := remote.Send(r)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (c *triggerCommand) ask() error {
 
 func checkURL(flag, text string) error {
 	if u, err := url.Parse(text); err != nil || u.Host == "" {
-		return usage{fmt.Errorf("%s: want a URL, for example http://127.0.0.1:3000/hook", flag)}
+		return remote.UsageError(fmt.Errorf("%s: want a URL, for example http://127.0.0.1:3000/hook", flag))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package remote
 
 import (
 	"cmp"
@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-type conferencesCommand struct {
+// Conferences are the commands about conferences.
+type Conferences struct {
 	List   listConferences   `cmd:"" default:"withargs" help:"List the conferences: who is in them, since when, recorded or not."`
 	Show   showConference    `cmd:"" help:"Show one conference with its people, and who speaks just now."`
 	Create createConference  `cmd:"" help:"Make a conference."`

@@ -1,4 +1,4 @@
-package main
+package remote
 
 import (
 	"cmp"
@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-type callCommands struct {
+// Calls are the commands about calls.
+type Calls struct {
 	List    listCalls   `cmd:"" default:"withargs" help:"List the calls that are up, or all."`
 	Show    showCall    `cmd:"" help:"Show one call."`
 	Explain explainCall `cmd:"" help:"Say why a call is as it is: why it ended, who did it, from the log."`
@@ -195,7 +196,7 @@ type callOut struct {
 // Run places the calls and prints their ids.
 func (c *callOut) Run() error {
 	if c.Conference == "" && c.Say == "" {
-		return usage{fmt.Errorf("what is to happen with whoever answers: give --conference, --say, or both")}
+		return Usage{fmt.Errorf("what is to happen with whoever answers: give --conference, --say, or both")}
 	}
 	actions := []map[string]any{}
 	if c.Say != "" {

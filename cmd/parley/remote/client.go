@@ -1,4 +1,6 @@
-package main
+// Package remote is the commands that ask a running server over its API, and what they ask with: conferences and calls as an operator
+// sees and steers them. It owns the wording of tables and errors, starts no goroutine, and leaves the rules to the server.
+package remote
 
 import (
 	"bufio"
@@ -12,7 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,15 +21,15 @@ import (
 	"time"
 )
 
-// client are the flags of commands that ask a running server.
-type client struct {
+// Client are the flags of commands that ask a running server.
+type Client struct {
 	Server  string `help:"Address of the server's API." default:"http://127.0.0.1:8080" env:"PARLEY_SERVER"`
 	Key     string `help:"Access key." env:"PARLEY_ACCESS_KEY"`
 	KeyFile string `help:"File with the access key, when there is no --key; unset: access-key in PARLEY_DATA or ./data, where the server keeps its first one." placeholder:"FILE"`
 }
 
 // key returns the access key, from the first place that has one.
-func (c *client) key() (string, error) {
+func (c *Client) key() (string, error) {
 	if c.Key != "" {
 		return c.Key, nil
 	}
@@ -40,11 +41,11 @@ func (c *client) key() (string, error) {
 	if key := strings.TrimSpace(string(text)); err == nil && key != "" {
 		return key, nil
 	}
-	return "", usage{fmt.Errorf("no access key: give it with --key or PARLEY_ACCESS_KEY, or its file with --key-file (there is none in %s)", file)}
+	return "", Usage{fmt.Errorf("no access key: give it with --key or PARLEY_ACCESS_KEY, or its file with --key-file (there is none in %s)", file)}
 }
 
-// request returns a request below the version prefix.
-func (c *client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
+// Request returns a request below the version prefix.
+func (c *Client) Request(ctx context.Context, method, path string, body any) (*http.Request, error) {
 	var text []byte
 	if body != nil {
 		var err error
@@ -54,7 +55,7 @@ func (c *client) request(ctx context.Context, method, path string, body any) (*h
 	}
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Server, "/")+"/v1.0"+path, bytes.NewReader(text))
 	if err != nil {
-		return nil, usage{fmt.Errorf("--server: %w", err)}
+		return nil, Usage{fmt.Errorf("--server: %w", err)}
 	}
 	key, err := c.key()
 	if err != nil {
@@ -65,11 +66,17 @@ func (c *client) request(ctx context.Context, method, path string, body any) (*h
 	return r, nil
 }
 
-// refused is a server's answer that is no success.
-type refused struct{ error }
+// Usage marks an error as the user's: exit code 2.
+type Usage struct{ error }
 
-// send returns the answer when it is a success.
-func send(r *http.Request) (*http.Response, error) {
+// UsageError marks err.
+func UsageError(err error) error { return Usage{err} }
+
+// Refused is a server's answer that is no success.
+type Refused struct{ error }
+
+// Send returns the answer when it is a success.
+func Send(r *http.Request) (*http.Response, error) {
 	res, err := http.DefaultClient.Do(r)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("nothing answers at %s: start it with 'parley serve', or name another server with --server", r.URL.Host)
@@ -86,26 +93,26 @@ func send(r *http.Request) (*http.Response, error) {
 	if res.StatusCode == http.StatusUnauthorized {
 		problem.Message += "; the key comes from --key, PARLEY_ACCESS_KEY or --key-file"
 	}
-	return nil, refused{fmt.Errorf("the server answers %s: %s", res.Status, problem.Message)}
+	return nil, Refused{fmt.Errorf("the server answers %s: %s", res.Status, problem.Message)}
 }
 
-// streamed is one entry of the log as it came.
-type streamed struct {
+// Streamed is one entry of the log as it came.
+type Streamed struct {
 	Seq  int64
 	Type string
 	ID   string `json:"id"`
 	Text []byte `json:"-"`
 }
 
-// follow calls do for every entry of the log after a place, -1 for what happens from now on, until ctx ends. A connection that breaks is
+// Follow calls do for every entry of the log after a place, -1 for what happens from now on, until ctx ends. A connection that breaks is
 // made again, and nothing is missed or repeated.
-func (c *client) follow(ctx context.Context, after int64, filter url.Values, do func(streamed) error) error {
+func (c *Client) Follow(ctx context.Context, after int64, filter url.Values, do func(Streamed) error) error {
 	for ctx.Err() == nil {
 		err := c.stream(ctx, &after, filter, do)
 		if ctx.Err() != nil {
 			break
 		}
-		if errors.As(err, new(refused)) || errors.As(err, new(usage)) || errors.As(err, new(stopped)) {
+		if errors.As(err, new(Refused)) || errors.As(err, new(Usage)) || errors.As(err, new(stopped)) {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "parley: connection lost (%v), trying again\n", err)
@@ -120,7 +127,7 @@ func (c *client) follow(ctx context.Context, after int64, filter url.Values, do 
 // stopped is an error of what is done with an entry.
 type stopped struct{ error }
 
-func (c *client) stream(ctx context.Context, after *int64, filter url.Values, do func(streamed) error) error {
+func (c *Client) stream(ctx context.Context, after *int64, filter url.Values, do func(Streamed) error) error {
 	q := url.Values{}
 	for name, values := range filter {
 		q[name] = values
@@ -128,11 +135,11 @@ func (c *client) stream(ctx context.Context, after *int64, filter url.Values, do
 	if *after >= 0 {
 		q.Set("after", strconv.FormatInt(*after, 10))
 	}
-	r, err := c.request(ctx, http.MethodGet, "/events/stream?"+q.Encode(), nil)
+	r, err := c.Request(ctx, http.MethodGet, "/events/stream?"+q.Encode(), nil)
 	if err != nil {
 		return err
 	}
-	res, err := send(r)
+	res, err := Send(r)
 	if err != nil {
 		return err
 	}
@@ -144,7 +151,7 @@ func (c *client) stream(ctx context.Context, after *int64, filter url.Values, do
 		if !ok {
 			continue
 		}
-		e := streamed{Text: bytes.Clone(text)}
+		e := Streamed{Text: bytes.Clone(text)}
 		if err := json.Unmarshal(text, &e); err != nil {
 			return fmt.Errorf("read entry: %w", err)
 		}
@@ -157,9 +164,4 @@ func (c *client) stream(ctx context.Context, after *int64, filter url.Values, do
 		return err
 	}
 	return io.ErrUnexpectedEOF
-}
-
-// untilStopped ends with SIGINT or SIGTERM.
-func untilStopped() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }

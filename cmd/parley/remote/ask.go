@@ -1,4 +1,4 @@
-package main
+package remote
 
 import (
 	"cmp"
@@ -16,7 +16,7 @@ import (
 
 // asking are the flags of commands that ask a running server and print the answer.
 type asking struct {
-	client
+	Client
 	JSON bool `name:"json" help:"Print the server's answer as JSON."`
 }
 
@@ -45,11 +45,11 @@ func (c *asking) ask(method, path string, body, to any) (printed bool, err error
 func (c *asking) fetch(method, path string, body any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
-	r, err := c.request(ctx, method, path, body)
+	r, err := c.Request(ctx, method, path, body)
 	if err != nil {
 		return nil, err
 	}
-	res, err := send(r)
+	res, err := Send(r)
 	if err != nil {
 		return nil, err
 	}
