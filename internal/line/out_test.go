@@ -3,6 +3,7 @@ package line_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,7 +85,9 @@ func (n *network) Contacts(_ context.Context, _, extension string) (out []line.O
 	return out, nil
 }
 
-func (n *network) Replaced(header string) *line.Line { return n.known[header] }
+func (n *network) Replaced(header string) (*line.Line, bool) {
+	return n.known[header], strings.HasPrefix(header, "early")
+}
 
 func (l *departure) Progress() <-chan line.Progress { return l.replies }
 

@@ -5,9 +5,8 @@ import (
 	"context"
 	"sync/atomic"
 
-	calls "parley/internal/call/transfer"
-
 	"parley/internal/call"
+	calls "parley/internal/call/transfer"
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/line/callee"
@@ -27,7 +26,7 @@ func (l *Line) Refer(ctx context.Context, to, replaces string) error {
 	if f, ok := l.x.dialer().(finder); ok && replaces != "" {
 		switch other, early := f.Replaced(replaces); {
 		case other == nil || other.customer != l.customer:
-		case early: // somebody is being called there: the call to it that follows is for the phone's partner
+		case early: // whom it calls there is called for its partner instead
 			party{other}.Hangup(ctx, "transferred before an answer")
 			replaces = ""
 		default:

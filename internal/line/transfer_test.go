@@ -208,6 +208,29 @@ func TestReferReplacesRefused(t *testing.T) {
 	})
 }
 
+// TestReferReplacesEarly has a phone send its partner on to whom it is still calling.
+func TestReferReplacesEarly(t *testing.T) {
+	place(t, everybody, func(b *theatre, n *network) {
+		p, first := b.talk("bob")
+		q := newPhone()
+		in := b.invite("slow", offer("sendrecv", "PCMU"))
+		in.CustomerID, in.Extension = customer, "alice"
+		second := b.accept(q, in)
+		b.run(b.ctx, second)
+		time.Sleep(2 * time.Second)
+		n.known = map[string]*line.Line{"early": second}
+		if err := first.Refer(b.ctx, "sip:slow@parley", "early"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		b.wantSeen("bob slow")
+		if rejected, _ := q.told(); rejected != 1 || !closed(p.done) || len(n.leg(1).canceled) != 1 {
+			t.Errorf("the phone's second call was rejected %d times, its callee's canceled %q", rejected, n.leg(1).canceled)
+		}
+		n.leg(0).end("remote", 0)
+	})
+}
+
 // TestReferElsewhere has the callee's phone replace a dialog that is not ours.
 func TestReferElsewhere(t *testing.T) {
 	const there = "carol?Replaces=abc%3Bto-tag%3D1%3Bfrom-tag%3D2"

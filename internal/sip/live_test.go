@@ -272,7 +272,7 @@ func TestReferIn(t *testing.T) {
 	c.answerIt()
 	for _, fail := range []error{nil, fault.New(fault.NotFound, "X", "no such place")} {
 		c.l.fails(fail)
-		c.write(c.in("REFER", "", "Refer-To: <sip:carol@example.com?Replaces=abc%3Bto-tag%3D1&X=y>"))
+		c.write(c.in("REFER", "", "Refer-To: <sip:carol@example.com?Replaces=abc%3Bto-tag%3D1%3Bfrom-tag%3D2&X=y>"))
 		c.expect(202)
 		req := c.expectRequest("NOTIFY", 200, "")
 		if string(req.Body()) != "SIP/2.0 100 Trying\r\n" || !strings.HasPrefix(header(req, "event"), "refer;id=") || !strings.HasPrefix(header(req, "subscription-state"), "active") {
@@ -289,9 +289,13 @@ func TestReferIn(t *testing.T) {
 	}
 	c.write(c.in("REFER", ""))
 	c.expect(400)
+	for _, bad := range []string{"Refer-To: <sip:carol@example.com?Replaces=abc>", "Refer-To: <sip:carol@example.com?Replaces=abc%3Bto-tag%3D1>"} {
+		c.write(c.in("REFER", "", bad))
+		c.expect(400)
+	}
 	c.d.Hangup("")
 	c.expectRequest("BYE", 200, "")
-	if got, _ := c.l.took(); len(got) != 2 || got[0] != "sip:carol@example.com|abc;to-tag=1" {
+	if got, _ := c.l.took(); len(got) != 2 || got[0] != "sip:carol@example.com|abc;to-tag=1;from-tag=2" {
 		t.Errorf("asked %q", got)
 	}
 }

@@ -52,27 +52,29 @@ func (s *Server) replaced(req *sip.Request) (l replaceable, same bool, refuse in
 // named returns the dialog that a Replaces header names, nil for none.
 func (b *book) named(h replaces.Header) *dialog.Dialog { return b.known(h.CallID, h.ToTag, h.FromTag) }
 
-// Replaced returns the line of the dialog that the value of a Replaces header names, nil when that is none of ours, or over.
-func (s *Server) Replaced(header string) *line.Line {
+// Replaced returns the line of the dialog that the value of a Replaces header names, nil when that is none of ours, or over; early tells that nobody has
+// answered it yet.
+func (s *Server) Replaced(header string) (l *line.Line, early bool) {
 	h, ok := replaces.Parse(header)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	d := s.book.named(h)
 	if d == nil {
-		return nil
+		return nil, false
 	}
 	was := d.Standing()
-	if was.Over || was.Early {
-		return nil
-	}
 	switch l := was.Line.(type) {
 	case *line.Line:
-		return l
+		if !was.Over {
+			return l, was.Early
+		}
 	case *line.Heir:
-		return l.Line
+		if !was.Over {
+			return l.Line, was.Early
+		}
 	}
-	return nil
+	return nil, false
 }
 
 // route finds what is to run the call. Refusals are faults, or a status that has been sent.

@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"parley/internal/call/transfer"
+	"parley/internal/store/cause"
 	"parley/internal/wall"
 )
 
 // run carries a transfer out until it has ended, and writes how.
 func (j *job) run(life context.Context) {
 	h := j.h
-	ctx := context.WithoutCancel(life)
+	ctx := cause.Put(context.WithoutCancel(life), j.by)
 	why := j.carryOut(life, ctx)
 	j.hush()
 	if j.record.Consultation != "" {

@@ -13,6 +13,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/mixer"
 	"parley/internal/store"
+	"parley/internal/store/cause"
 	"parley/internal/wall"
 )
 
@@ -36,9 +37,10 @@ type job struct {
 	cancel chan struct{} // capacity 1: somebody wants it to end
 	over   chan struct{} // closed when its end is written
 
-	takeBack func() // of those who have not answered
-	quiet    func() // ends what the transferer hears while somebody is called; nil for nothing
-	newcomer Phone  // the transferee once it has answered
+	by       json.RawMessage // who has asked for it, as the log keeps it
+	takeBack func()          // of those who have not answered
+	quiet    func()          // ends what the transferer hears while somebody is called; nil for nothing
+	newcomer Phone           // the transferee once it has answered
 }
 
 // Start begins a transfer of a phone and returns its record. What cannot be begun is refused, and nothing has happened then.
@@ -50,7 +52,7 @@ func (h *Host) Start(ctx context.Context, p Phone, q Request) (transfer.Transfer
 	j := &job{
 		phone: p, count: newCount(), done: done, record: &record{store: h.o.Store, timeout: h.o.WriteTimeout},
 		won: make(chan string, 1), lost: make(chan call.HangupReason, 1), cancel: make(chan struct{}, 1), over: make(chan struct{}),
-		takeBack: func() {},
+		takeBack: func() {}, by: cause.In(ctx),
 	}
 	made, err := h.start(ctx, j, q)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/sip/field"
 	"parley/internal/sip/peer"
+	"parley/internal/sip/replaces"
 	"parley/internal/sip/stack"
 )
 
@@ -114,7 +115,10 @@ type referrer interface {
 
 // refers takes a REFER of the peer: it is accepted at once, carried out beside, and NOTIFY tells how it goes.
 func (d *Dialog) refers(req *sip.Request, tx *sip.ServerTx) {
-	to, replaces, ok := field.ReferTo(req)
+	to, header, ok := field.ReferTo(req)
+	if ok && header != "" {
+		_, ok = replaces.Parse(header)
+	}
 	d.mu.Lock()
 	l, able := d.line.(referrer)
 	d.mu.Unlock()
@@ -124,7 +128,7 @@ func (d *Dialog) refers(req *sip.Request, tx *sip.ServerTx) {
 		d.s.Reply(req, tx, 481)
 		return
 	case !ok:
-		d.s.Reply(req, tx, 400, sip.NewHeader("Warning", "399 parley "+field.Quoted("REFER needs one Refer-To with a URI")))
+		d.s.Reply(req, tx, 400, sip.NewHeader("Warning", "399 parley "+field.Quoted("REFER needs one Refer-To with a URI, and a Replaces in that names a dialog")))
 		return
 	case !able:
 		d.s.Reply(req, tx, 405, d.s.Allow())
@@ -136,7 +140,7 @@ func (d *Dialog) refers(req *sip.Request, tx *sip.ServerTx) {
 	d.s.Reply(req, tx, 202, d.contact(), d.s.Allow())
 	silent := field.First(req, "refer-sub") == "false"
 	id := strconv.FormatUint(uint64(req.CSeq().SeqNo), 10)
-	d.s.Work.Run(func() { d.carryOut(l, to, replaces, func(code int) { d.tell(silent, id, code) }) })
+	d.s.Work.Run(func() { d.carryOut(l, to, header, func(code int) { d.tell(silent, id, code) }) })
 }
 
 // settled is the dialog's state, with a little patience for an ACK that is on its way in another goroutine.
@@ -152,12 +156,12 @@ func (d *Dialog) settled() (st state) {
 	return st
 }
 
-func (d *Dialog) carryOut(l referrer, to, replaces string, tell func(code int)) {
+func (d *Dialog) carryOut(l referrer, to, header string, tell func(code int)) {
 	tell(100)
 	ctx, cancel := context.WithTimeout(d.s.Life, longestTransfer)
 	defer cancel()
 	code := 200
-	if err := l.Refer(ctx, to, replaces); err != nil {
+	if err := l.Refer(ctx, to, header); err != nil {
 		code = d.s.VerdictOf(err).Code
 	}
 	tell(code)
