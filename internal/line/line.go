@@ -86,7 +86,7 @@ func New(o Options) *Exchange {
 			})
 		}
 	}
-	x := &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous), lines: map[call.ID]*Line{}, chained: map[call.ID][]*Line{}}
+	x := &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous, o.Rooms.Seen), lines: map[call.ID]*Line{}, chained: map[call.ID][]*Line{}}
 	x.groups = groups.New(groups.Options{Store: o.Store, Log: o.Log, WriteTimeout: o.WriteTimeout, StopTimeout: o.StopTimeout, Go: x.lend})
 	x.transfers = transfer.New(transfer.Options{Store: o.Store, Rooms: o.Rooms, Lines: switchboard{x}, Prompts: o.Prompts, Log: o.Log, WriteTimeout: o.WriteTimeout})
 	return x

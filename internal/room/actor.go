@@ -21,9 +21,10 @@ import (
 type room struct {
 	host *Host
 	id   conference.ID
-	mail chan *request // unbuffered: what was taken from it will be answered
-	done chan struct{} // closed when the goroutine has ended
-	err  error         // why the room could not be loaded; written before done is closed
+	mail chan *request                         // unbuffered: what was taken from it will be answered
+	done chan struct{}                         // closed when the goroutine has ended
+	err  error                                 // why the room could not be loaded; written before done is closed
+	seen atomic.Pointer[conference.Conference] // as it was committed last; nil before it is loaded
 
 	state   conference.State
 	place   place
@@ -38,14 +39,14 @@ type room struct {
 	health  health.Checks
 	backlog
 	schedule schedule
-	patience time.Duration // longest wait for one append
 	ended    bool
 }
 
 // backlog is what has to be written and is not yet.
 type backlog struct {
-	pending []*request                                   // as soon as the store can
-	leaving map[conference.ParticipantID]json.RawMessage // what brought about that somebody leaves who has not leaved yet
+	patience time.Duration                                // longest wait for one append
+	pending  []*request                                   // as soon as the store can
+	leaving  map[conference.ParticipantID]json.RawMessage // what brought about that somebody leaves who has not leaved yet
 }
 
 // place is where the room stands in the log.
@@ -64,7 +65,7 @@ func newRoom(h *Host, id conference.ID) *room {
 	return &room{
 		host: h, id: id, mail: make(chan *request), done: make(chan struct{}),
 		state: conference.State{Limits: h.o.Limits}, seats: map[conference.ParticipantID]*Seat{},
-		backlog: backlog{leaving: map[conference.ParticipantID]json.RawMessage{}}, patience: h.o.WriteTimeout,
+		backlog: backlog{leaving: map[conference.ParticipantID]json.RawMessage{}, patience: h.o.WriteTimeout},
 	}
 }
 

@@ -54,6 +54,7 @@ func (r *room) commit(group []*request) (wrote bool, err error) {
 		return false, err
 	}
 	r.state, r.place = b.next, b.place
+	r.seen.Store(new(r.state.Conference))
 	r.place.seq = change.Events[len(change.Events)-1].Seq
 	r.react(b)
 	r.tend()

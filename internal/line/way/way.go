@@ -19,11 +19,17 @@ import (
 type Router struct {
 	store     store.Store
 	anonymous bool
+	seen      Seen
 	guesses   guesses
 }
 
+// Seen returns a conference as it was committed last, when that is known without the store.
+type Seen func(id conference.ID) (conference.Conference, bool)
+
 // New makes a Router. anonymous: calls without authentication enter any conference by its id or alias, not just by a direct hash.
-func New(s store.Store, anonymous bool) *Router { return &Router{store: s, anonymous: anonymous} }
+func New(s store.Store, anonymous bool, seen Seen) *Router {
+	return &Router{store: s, anonymous: anonymous, seen: seen}
+}
 
 // Call is what a Router has to know of one that comes in.
 type Call struct {
@@ -48,6 +54,10 @@ func (x *Router) Find(ctx context.Context, in Call) (Place, error) {
 	hash, direct := directHash(in.Target)
 	if !direct && in.CustomerID == "" && !x.anonymous {
 		return Place{}, fault.New(fault.Unauthenticated, "AUTHENTICATION_REQUIRED", "calls to this address need the credentials of an extension")
+	}
+	if c, ok := x.live(in.Target); ok && (in.CustomerID == "" || in.CustomerID == c.CustomerID) {
+		c, err := entered(c)
+		return Place{CustomerID: c.CustomerID, Conference: &c}, err
 	}
 	var record store.Record
 	var err error
@@ -127,6 +137,11 @@ func progressing(record store.Record) (c conference.Conference, err error) {
 	if err := json.Unmarshal(record.Doc, &c); err != nil {
 		return c, fmt.Errorf("read conference %s: %w", record.ID, err)
 	}
+	return entered(c)
+}
+
+// entered refuses a conference that cannot be.
+func entered(c conference.Conference) (conference.Conference, error) {
 	if c.Status != conference.Progressing {
 		return c, fault.New(fault.Conflict, "CONFERENCE_NOT_PROGRESSING", "the conference is %s; only a progressing one can be entered", c.Status)
 	}
@@ -135,6 +150,9 @@ func progressing(record store.Record) (c conference.Conference, err error) {
 
 // Conference reads a conference of the customer that can be entered.
 func (x *Router) Conference(ctx context.Context, id conference.ID, customer string) (c conference.Conference, err error) {
+	if c, ok := x.seen(id); ok && c.CustomerID == customer {
+		return entered(c)
+	}
 	record, err := x.store.Get(ctx, store.Conference, string(id))
 	if err != nil || record.CustomerID != customer {
 		if err == nil || fault.KindOf(err) == fault.NotFound {
@@ -158,14 +176,27 @@ func directHash(target string) (hash string, ok bool) {
 	return strings.ToLower(target[len(prefix):]), true
 }
 
+// conferenceID returns the id of <uuid> and conference:<uuid>.
+func conferenceID(target string) (id string, ok bool) {
+	const prefix = "conference:"
+	if len(target) > len(prefix) && strings.EqualFold(target[:len(prefix)], prefix) {
+		target = target[len(prefix):]
+	}
+	return wire.ParseUUID(target)
+}
+
+// live returns the conference of such an address when it is live here.
+func (x *Router) live(target string) (c conference.Conference, ok bool) {
+	id, ok := conferenceID(target)
+	if !ok {
+		return c, false
+	}
+	return x.seen(conference.ID(id))
+}
+
 // resolve finds a conference by <uuid>, conference:<uuid>, or its dial-in alias or number.
 func (x *Router) resolve(ctx context.Context, target string) (store.Record, error) {
-	const prefix = "conference:"
-	text := target
-	if len(target) > len(prefix) && strings.EqualFold(target[:len(prefix)], prefix) {
-		text = target[len(prefix):]
-	}
-	if id, ok := wire.ParseUUID(text); ok {
+	if id, ok := conferenceID(target); ok {
 		return x.store.Get(ctx, store.Conference, id)
 	}
 	if target == "" || len(target) > 255 {

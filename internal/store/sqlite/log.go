@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 
 	"parley/internal/store"
+	"parley/internal/store/sqlite/ask"
 )
 
 // Events returns matching events and where to go on; see store.Log.
@@ -25,7 +25,7 @@ func (s *Store) Events(ctx context.Context, q store.LogQuery) (events []store.Ev
 	if end <= q.After {
 		return nil, q.After, nil
 	}
-	text, args := logText(&q, end)
+	text, args := ask.Log(&q, end)
 	if events, err = collect(ctx, s, question{"read the log", text, args}, scanEvent); err != nil {
 		return nil, 0, err
 	}
@@ -33,51 +33,6 @@ func (s *Store) Events(ctx context.Context, q store.LogQuery) (events []store.Ev
 		end = events[len(events)-1].Seq
 	}
 	return events, end, nil
-}
-
-// logText writes the query for events after q.After up to end. The index is named, as for lists; every index ends in seq.
-func logText(q *store.LogQuery, end int64) (string, []any) {
-	index, c := "NOT INDEXED", &clause{args: []any{q.After, end}} // NOT INDEXED: in order of seq
-	if q.CustomerID != "" {
-		index = "INDEXED BY events_customer"
-		c.and("customer <> '' AND customer = ?", q.CustomerID)
-	}
-	if q.Conference != "" {
-		index = "INDEXED BY events_conference"
-		c.and("conference <> '' AND conference = ?", q.Conference)
-	}
-	if q.Resource != "" {
-		index = "INDEXED BY events_resource"
-		c.and("resource <> '' AND resource = ?", q.Resource)
-	}
-	if conds, args := typeConds(q.Types); conds != "" {
-		c.and("("+conds+")", args...)
-	}
-	return `SELECT seq, key, version, id, type, at, customer, conference, resource, data, cause FROM events ` + index +
-		` WHERE seq > ? AND seq <= ?` + c.text + ` ORDER BY seq LIMIT ?`, append(c.args, q.Limit)
-}
-
-// typeConds writes "is one of the types"; empty when any type will do.
-func typeConds(types []string) (string, []any) {
-	var exact, conds []string
-	var args []any
-	for _, t := range types {
-		prefix, ok := strings.CutSuffix(t, "*")
-		switch {
-		case !ok:
-			exact = append(exact, t)
-		case prefix == "":
-			return "", nil
-		default:
-			conds = append(conds, "substr(type, 1, length(?)) = ?")
-			args = append(args, prefix, prefix)
-		}
-	}
-	if len(exact) > 0 {
-		conds = append(conds, "type IN (SELECT value FROM json_each(?))")
-		args = append(args, list(exact))
-	}
-	return strings.Join(conds, " OR "), args
 }
 
 func scanEvent(rows *sql.Rows) (e store.Event, err error) {

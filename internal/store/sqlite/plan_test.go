@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"parley/internal/store"
+	"parley/internal/store/sqlite/ask"
 )
 
 // TestPlans: every way to ask goes through an index, in its order, without sorting.
@@ -46,8 +47,8 @@ func TestPlans(t *testing.T) {
 		set(5, func() { q.Live = true })
 		set(6, func() { q.Deleted = true })
 		set(7, func() { q.Before.ID = "x" })
-		text, args := listText(&q)
-		plan(pickIndex(&q), text, args)
+		text, args := ask.List(&q)
+		plan(ask.Index(&q), text, args)
 	}
 	for mask := range 1 << 4 {
 		q := store.LogQuery{Limit: 10, After: 5}
@@ -63,7 +64,7 @@ func TestPlans(t *testing.T) {
 		if mask&8 != 0 {
 			q.Types = []string{"a", "b*"}
 		}
-		text, args := logText(&q, 100)
+		text, args := ask.Log(&q, 100)
 		plan("log", text, args)
 	}
 }

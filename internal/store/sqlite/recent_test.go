@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/store"
+	"parley/internal/store/sqlite/ask"
 )
 
 // TestRecentIsTheLog compares what memory answers with what the database does, while older events leave memory.
@@ -69,7 +70,7 @@ func compareRecent(t *testing.T, s *Store, q store.LogQuery, end int64) (inMemor
 	if !ok {
 		return 0
 	}
-	text, args := logText(&q, end)
+	text, args := ask.Log(&q, end)
 	want, err := collect(t.Context(), s, question{"read the log", text, args}, scanEvent)
 	if err != nil {
 		t.Fatal(err)

@@ -83,16 +83,11 @@ func (w *session) update(r *store.Record, version int64, was, now shape) (bool, 
 }
 
 // eventsMax is how many events one statement writes at most; each number of them has a text of its own.
-const eventsMax = 8
-
-var eventTexts = func() (texts [eventsMax + 1]string) {
-	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	for n := 1; n <= eventsMax; n++ {
-		texts[n] = "INSERT INTO events (key, version, id, type, at, customer, conference, resource, data, cause) VALUES " +
-			strings.TrimSuffix(strings.Repeat(row+", ", n), ", ")
-	}
-	return texts
-}()
+const (
+	eventsMax = 8
+	eventRow  = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	eventText = "INSERT INTO events (key, version, id, type, at, customer, conference, resource, data, cause) VALUES " + eventRow
+)
 
 // events writes at most eventsMax entries of the log, the first of them with the version, and puts their numbers into seqs. The numbers of rows of one
 // statement follow each other: nobody else writes.
@@ -102,7 +97,7 @@ func (w *session) events(key string, version int64, all []store.Event, seqs []in
 		e := &all[i]
 		args = append(args, key, version+int64(i), e.ID, e.Type, e.At.UnixMicro(), e.CustomerID, e.Conference, e.Resource, string(e.Data), string(e.Cause))
 	}
-	res, err := w.result(eventTexts[len(all)], args...)
+	res, err := w.result(eventText+strings.Repeat(", "+eventRow, len(all)-1), args...)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/store"
+	"parley/internal/store/sqlite/ask"
 )
 
 // TestShapes: whatever changes of a record, what is read and what is listed is the record as it was written last.
@@ -97,7 +98,7 @@ func TestManyEvents(t *testing.T) {
 		if err != nil || len(have) != n {
 			t.Fatalf("%d entries of %d, %v", len(have), n, err)
 		}
-		text, args := logText(&store.LogQuery{After: last, Limit: 1000}, last+int64(n))
+		text, args := ask.Log(&store.LogQuery{After: last, Limit: 1000}, last+int64(n))
 		stored, err := collect(t.Context(), s, question{"read the log", text, args}, scanEvent)
 		if err != nil || len(stored) != n {
 			t.Fatalf("%d stored entries of %d, %v", len(stored), n, err)

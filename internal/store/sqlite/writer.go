@@ -256,17 +256,15 @@ func (w *session) together(batch []*job) (refused bool, err error) {
 // apart runs the jobs so that those that are refused leave no trace.
 func (w *session) apart(batch []*job) error {
 	return w.transaction(func() (bool, error) {
-		good := 0
+		good := false
 		for _, j := range batch {
 			var err error
 			if j.err, err = w.try(j); err != nil {
 				return false, err
 			}
-			if j.err == nil {
-				good++
-			}
+			good = good || j.err == nil
 		}
-		return good > 0, nil
+		return good, nil
 	})
 }
 
