@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -457,4 +458,50 @@ func TestBringIntoConference(t *testing.T) {
 		}
 	}
 	w.refused(404, "CONFERENCE_NOT_FOUND", "POST", "/conferences/"+uuid.NewString()+"/conferencecalls", object{"destination": sip("a@127.0.0.1")[0]})
+}
+
+func TestTransfers(t *testing.T) {
+	w := newWorld(t)
+	w.must("POST", "/calls", object{"destinations": sip("a@127.0.0.1")})
+	id := w.must("GET", "/calls", nil).list()[0].(object)["id"].(string)
+	good := object{"transfer_type": "attended", "transferer_call_id": id, "transferee_addresses": sip("b@127.0.0.1")}
+	with := func(field string, value any) object {
+		out := maps.Clone(good)
+		out[field] = value
+		return out
+	}
+	for _, tt := range []struct {
+		status int
+		reason string
+		body   object
+	}{
+		{400, "INVALID_ARGUMENT", with("transfer_type", "warm")},
+		{400, "INVALID_ARGUMENT", with("transferer_call_id", "x")},
+		{400, "INVALID_ARGUMENT", with("transferee_addresses", []object{})},
+		{400, "INVALID_ARGUMENT", with("transferee_addresses", sip("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"))},
+		{404, "CALL_NOT_FOUND", with("transferer_call_id", uuid.NewString())},
+	} {
+		w.refused(tt.status, tt.reason, "POST", "/transfers", tt.body)
+	}
+	made := w.must("POST", "/transfers", good)
+	path := "/transfers/" + made.id()
+	if made.body["status"] != "dialing" || made.body["transferer_call_id"] != id || made.body["type"] != "attended" {
+		t.Errorf("made %v", made.body)
+	}
+	if got := w.must("GET", path, nil); got.id() != made.id() {
+		t.Errorf("read %v", got.body)
+	}
+	for query, want := range map[string]int{"": 1, "?status=dialing": 1, "?status=completed,failed": 0} {
+		if n := len(w.must("GET", "/transfers"+query, nil).list()); n != want {
+			t.Errorf("%q lists %d, want %d", query, n, want)
+		}
+	}
+	w.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/transfers?status=asleep", nil)
+	if got := w.must("POST", path+"/cancel", nil); got.body["status"] != "failed" || got.body["end_reason"] != "canceled" {
+		t.Errorf("canceled %v", got.body)
+	}
+	w.refused(409, "TRANSFER_ENDED", "POST", path+"/cancel", nil)
+	w.refused(404, "TRANSFER_NOT_FOUND", "GET", "/transfers/"+uuid.NewString(), nil)
+	w.calls.fail = fault.New(fault.Conflict, "REFER_PENDING", "one is under way")
+	w.refused(409, "REFER_PENDING", "POST", "/transfers", good)
 }
