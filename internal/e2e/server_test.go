@@ -55,6 +55,7 @@ func TestMain(m *testing.M) {
 // server is a running parley process.
 type server struct {
 	t         *testing.T
+	program   string
 	data      string
 	http, sip string
 	args      []string // of serve, complete
@@ -96,9 +97,15 @@ func start(t *testing.T, args ...string) *server {
 // startPublic is start without --dev: phones have to authenticate.
 func startPublic(t *testing.T, args ...string) *server {
 	t.Helper()
+	return startProgram(t, built, args...)
+}
+
+// startProgram is startPublic for another build of the server.
+func startProgram(t *testing.T, program string, args ...string) *server {
+	t.Helper()
 	ports := portBlock(t)
 	s := &server{
-		t: t, data: filepath.Join(t.TempDir(), "data"), out: &tail{},
+		t: t, program: program, data: filepath.Join(t.TempDir(), "data"), out: &tail{},
 		http: fmt.Sprintf("127.0.0.1:%d", ports), sip: fmt.Sprintf("127.0.0.1:%d", ports+2),
 	}
 	s.args = append([]string{"serve", "--data", s.data, "--http", s.http, "--sip", s.sip, "--media-ports", mediaPorts()}, args...)
@@ -128,7 +135,7 @@ func (s *server) start() {
 	}
 	s.t.Cleanup(transport.CloseIdleConnections)
 	s.client = &http.Client{Transport: checker, Timeout: 20 * time.Second}
-	s.cmd = exec.Command(built, s.args...)
+	s.cmd = exec.Command(s.program, s.args...)
 	s.cmd.Env = environment("PARLEY_ACCESS_KEY=" + accessKey)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {

@@ -36,8 +36,9 @@ func (h *Host) Run(ctx context.Context) error {
 		} else if ctx.Err() == nil {
 			h.o.Log.Error("cannot end conferences whose time has come; trying again", "error", err)
 		}
+		until := wall.Now().Add(wait)
 		if pause(ctx, reapEvery, nil) {
-			pause(ctx, wait-reapEvery, hints) // what is written meanwhile may be due earlier
+			pause(ctx, wall.Until(until), hints) // what is written meanwhile may be due earlier
 		}
 	}
 	return nil
