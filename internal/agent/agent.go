@@ -146,7 +146,11 @@ func (r *Record) SetStatus(s Status) { r.Status, r.Rest = s, s }
 type Calls map[string]bool
 
 // Ring notes that a call is on its way, unless it has been answered.
-func (c Calls) Ring(id string) { c[id] = c[id] }
+func (c Calls) Ring(id string) {
+	if _, ok := c[id]; !ok {
+		c[id] = false
+	}
+}
 
 // Answer notes that a call has been answered; one that is not known is over.
 func (c Calls) Answer(id string) {

@@ -24,6 +24,7 @@ const (
 	passwordMin = 8
 	passwordMax = 72      // bytes; bcrypt looks at no more
 	bodyMax     = 4 << 10 // bytes of a request to log in
+	patience    = 10 * time.Second
 	// attemptRate is how often one address may try a password, per second; the original's figure.
 	attemptRate = 10
 )
@@ -115,7 +116,9 @@ func (d *Desk) Login(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	who, ok, err := d.check(r.Context(), in.Username, in.Password)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	who, ok, err := d.check(ctx, in.Username, in.Password)
 	switch {
 	case err != nil: // not the agent's fault, and not to be taken for a wrong password
 		web.Refuse(w, r, err)
