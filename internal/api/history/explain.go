@@ -23,7 +23,7 @@ type explanation struct {
 
 // change is one thing that became otherwise, with what did it.
 type change struct {
-	About string `json:"about"` // came, joined, waiting, role, muted, deaf, held, volume, routing, answered, left, ended, refused
+	About string `json:"about"` // came, joined, waiting, role, muted, deaf, held, volume, routing, answered, replaced, left, ended, refused
 	Value any    `json:"value"` // what it became
 	fact
 	Causes []fact `json:"causes"` // what it follows from, nearest first
@@ -74,6 +74,7 @@ type called struct {
 	HangupReason string `json:"hangup_reason"`
 	HangupDetail string `json:"hangup_detail"`
 	ConferenceID string `json:"conference_id"`
+	SIPCallID    string `json:"sip_call_id"`
 }
 
 // participant explains a participant: why muted, deaf or held, why it left.

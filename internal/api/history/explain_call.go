@@ -34,6 +34,9 @@ func (h *History) call(r *rest.Request) (rest.Reply, error) {
 			continue
 		}
 		c := change{About: about, Value: now.value(about), fact: factOf(&events[i], now.words(events[i].Type)), Causes: []fact{}}
+		if about == "replaced" {
+			c.Text = "another phone took the call over: it is from " + now.Source.Target + " to " + now.Destination.Target + " now"
+		}
 		if about == "joined" {
 			c.Text = "it was let into the conference " + now.ConferenceID
 		}
@@ -59,6 +62,8 @@ func (c *called) about(before *called, kind string, answered bool) string {
 		return "ended"
 	case c.Status == "progressing" && !answered:
 		return "answered"
+	case c.SIPCallID != before.SIPCallID && before.SIPCallID != "":
+		return "replaced"
 	case c.ConferenceID != before.ConferenceID && c.ConferenceID != wire.NilUUID && c.ConferenceID != "":
 		return "joined"
 	}
