@@ -126,3 +126,24 @@ func TestPostFlowOfEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestPreFlowIntoItself says that a conference whose pre-flow joins it again takes a call once: the second way in is refused, and the first goes on.
+func TestPreFlowIntoItself(t *testing.T) {
+	perform(t, open, func(b *theatre) {
+		c := b.conference(conference.Settings{PreFlowID: b.flow(`[{"type":"conference_join","option":{"conference_id":"${voipbin.conference.id}"}}]`, "")})
+		p := newPhone()
+		b.dial(p, c)
+		time.Sleep(10 * time.Second)
+		if who := b.participant(); who.Status != conference.Joined {
+			t.Errorf("the participant is %s", who.Status)
+		}
+		p.end("remote", 0)
+		b.runs.Wait()
+		if who := b.participant(); who.Status != conference.Leaved {
+			t.Errorf("the participant is %s", who.Status)
+		}
+		if heard := b.voice.heard(); !slices.Equal(heard, []string{"You cannot enter this conference now."}) {
+			t.Errorf("heard %q", heard)
+		}
+	})
+}

@@ -305,3 +305,34 @@ func TestCallsAreCounted(t *testing.T) {
 		}
 	})
 }
+
+// TestIntoItself says that what leads into itself ends when sixteen lists are on top of each other: a flow that fetches itself, a program that answers
+// with its own address, and a pre-flow that joins its own conference.
+func TestIntoItself(t *testing.T) {
+	out := newOutside(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `[{"type":"fetch","option":{"event_url":"http://%s/"}}]`, r.Host)
+	})
+	w := newWorld(t, func(o *script.Options) { o.HTTP = out.client })
+	itself := w.flow(`[{"type":"fetch_flow","option":{"flow_id":"${self}"}},{"type":"beep"}]`)
+	w.call.room(roomID, w.flow(`[`+join+`]`), "")
+	for _, tt := range []struct{ name, list string }{
+		{"flow", `[{"type":"fetch_flow","option":{"flow_id":"` + itself + `"}}]`},
+		{"program", `[{"type":"fetch","option":{"event_url":"` + out.URL + `"}}]`},
+		{"pre-flow", `[` + join + `]`},
+	} {
+		plan := w.plan(tt.list)
+		plan.Env.Variables = map[string]string{"self": itself}
+		plan, err := w.p.Prepare(t.Context(), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := w.p.Perform(t.Context(), plan, w.call.stage())
+		if a := w.record(plan.Env.ActiveflowID); end.Reason != "FLOW_TOO_DEEP" || a.EndReason != end.Reason || len(a.Executed) > 16 {
+			t.Errorf("%s: %s after %d actions", tt.name, end.Reason, len(a.Executed))
+		}
+	}
+	if n := len(out.asked()); n == 0 || n > 16 {
+		t.Errorf("the program was asked %d times", n)
+	}
+}
