@@ -15,14 +15,13 @@ func (x *Exchange) route(ctx context.Context, in *Invite) (p plan, customer stri
 	if err != nil {
 		return p, "", err
 	}
+	in.Source = way.Caller(in.Source, in.Extension)
 	switch {
 	case to.Flow != nil:
 		p.show = show.Of(to.CustomerID, to.Flow.ID, to.Flow.Actions)
 		p.show.Env.OnCompleteFlowID = to.Flow.OnCompleteFlowID
 	case to.Dial != nil:
-		if in.Extension != "" { // whatever From says, it is this phone that calls, and others may see
-			in.Source = call.Address{Type: "extension", Target: in.Extension, TargetName: in.Source.TargetName}
-		}
+		in.Source = way.Phone(in.Source, in.Extension)
 		p.show, err = x.showTo(ctx, to.CustomerID, in.Source, *to.Dial)
 	default:
 		c := to.Conference
