@@ -9,7 +9,7 @@ VERSITYGW := $(TOOLS)/versitygw-v1.8.0
 ARGS ?= --dev
 TESTFLAGS ?=
 
-.PHONY: run build test check fmt bench fuzz kills ledger clean
+.PHONY: run build test check fmt bench cps fuzz kills ledger clean
 
 ## run: start the server with embedded defaults (ARGS="--dev" unless given)
 run: build
@@ -47,6 +47,10 @@ fmt: $(GOFUMPT)
 bench: build
 	@scripts/need sip-tester
 	@scripts/bench
+
+## cps: calls of one second that join and leave, at RATES (125,200,250,300) a second into ROOMS (1) conferences
+cps: build
+	@scripts/cps
 
 ## fuzz: each fuzz target for FUZZTIME (default 20s)
 fuzz:

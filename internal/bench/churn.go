@@ -25,7 +25,7 @@ type Turnover struct {
 	Calls, Refused, Failed int           // placed; answered with 503; without a 200 to INVITE or BYE for another reason
 	Why                    string        // the last of those reasons
 	CPU                    time.Duration // of the server for one call that was answered, all in: those who stay, too
-	Core                   float64       // share of one core
+	Core                   float64       // share of one core from the first call's end to the last call's beginning
 	SetupMillis            Quantiles     // INVITE to its final answer
 	Missing, Late          float64       // per cent of the packets to those who stay: gaps, more than 40 ms behind the fastest
 	Short                  float64       // per cent of the packets due to those who come and go that did not come, from the answer to the answer to BYE
@@ -46,8 +46,8 @@ func (t Turnover) String() string {
 
 // Run places the calls and waits for the end of the last. It fails when the target is not on loopback or nothing answers.
 func (c Churn) Run(ctx context.Context) (Turnover, error) {
-	if c.Rate < 1 || c.Rate > 2000 || c.Hold <= 0 || c.Hold > time.Minute {
-		return Turnover{}, fmt.Errorf("want 1-2000 calls a second of at most a minute")
+	if c.Rate < 1 || c.Rate > 2000 || c.Hold <= 0 || c.Hold > time.Minute || c.Time < 2*c.Hold {
+		return Turnover{}, fmt.Errorf("want 1-2000 calls a second of at most a minute, for twice that at least")
 	}
 	var out Turnover
 	stay := Calls{SIP: c.SIP, Rooms: c.Rooms[:min(1, len(c.Rooms))], Count: max(c.Staying, 1), Talkers: -1, Rate: 20, Settle: time.Second, Time: c.Time}
@@ -68,13 +68,14 @@ func (c Churn) churn(ctx context.Context, media *wheel, out *Turnover) error {
 	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	visits := c.visits(ctx, agent, media)
+	var steady span
+	visits := c.visits(ctx, agent, media, &steady)
 	after, err := cpuTime(c.PID)
 	if err != nil {
 		return err
 	}
-	out.tell(visits, after-before, time.Since(begin))
+	out.tell(visits, after-before)
+	out.Core = steady.share()
 	t := media.totals()
 	out.Missing = 100 * float64(t.missing) / float64(max(1, t.received+t.missing))
 	out.Late = 100 * float64(t.late) / float64(max(1, t.received))
@@ -90,8 +91,26 @@ type visit struct {
 	got   uint64
 }
 
-// visits places the calls at the rate and returns when the last has gone.
-func (c Churn) visits(ctx context.Context, a *agent, media *wheel) []visit {
+// span is what a process used between two moments.
+type span struct {
+	from, to   time.Time
+	first, now time.Duration // CPU time
+}
+
+func (s *span) note(pid int) {
+	s.now, _ = cpuTime(pid)
+	s.to = time.Now()
+	if s.from.IsZero() {
+		s.from, s.first = s.to, s.now
+	}
+}
+
+func (s *span) share() float64 {
+	return (s.now - s.first).Seconds() / max(s.to.Sub(s.from).Seconds(), 0.01)
+}
+
+// visits places the calls at the rate and returns when the last has gone. steady gets what the server did while they came and went.
+func (c Churn) visits(ctx context.Context, a *agent, media *wheel, steady *span) []visit {
 	visits := make([]visit, int(c.Time.Seconds()*float64(c.Rate)))
 	start := time.Now()
 	var all sync.WaitGroup
@@ -100,8 +119,12 @@ func (c Churn) visits(ctx context.Context, a *agent, media *wheel) []visit {
 			visits = visits[:i]
 			break
 		}
+		if steady.from.IsZero() && time.Since(start) > c.Hold {
+			steady.note(c.PID)
+		}
 		all.Go(func() { visits[i] = c.visit(ctx, a, media, c.Rooms[i%len(c.Rooms)]) })
 	}
+	steady.note(c.PID)
 	all.Wait()
 	return visits
 }
@@ -121,7 +144,7 @@ func (c Churn) visit(ctx context.Context, a *agent, media *wheel, room string) (
 }
 
 // tell sums the visits up.
-func (t *Turnover) tell(visits []visit, cpu, elapsed time.Duration) {
+func (t *Turnover) tell(visits []visit, cpu time.Duration) {
 	var setup []float64
 	var due, got float64
 	for _, v := range visits {
@@ -138,7 +161,6 @@ func (t *Turnover) tell(visits []visit, cpu, elapsed time.Duration) {
 	}
 	t.Calls, t.SetupMillis = len(visits), quantiles(setup)
 	t.CPU = cpu / time.Duration(max(1, len(setup)))
-	t.Core = cpu.Seconds() / elapsed.Seconds()
 	t.Short = 100 * (1 - got/max(due, 1))
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ func (s Suite) Churn(ctx context.Context, rates []int, rooms int) error {
 	if rooms < 1 || rooms > 1000 {
 		return fmt.Errorf("want 1-1000 conferences")
 	}
+	// The phones may have one core, and threads of theirs wait in the system: Go is to run others meanwhile.
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
 	dir, err := os.MkdirTemp("", "parley-bench-")
 	if err != nil {
 		return err

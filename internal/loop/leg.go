@@ -230,7 +230,8 @@ func (s *leg) open(packet []byte, control bool) ([]byte, bool) {
 // isRTCP tells RTCP from RTP on one socket (RFC 5761 section 4).
 func isRTCP(packet []byte) bool { return len(packet) > 1 && packet[1] >= 192 && packet[1] <= 223 }
 
-// keepHouse reads and writes RTCP, fixes the peer once it is known for good, and shows statistics.
+// keepHouse reads and writes RTCP, shows statistics, and connects the socket when the peer has spoken from where signalling said: that makes packets
+// cheaper. (A guess behind NAT stays open: the signalled address may still take it back.)
 func (s *leg) keepHouse(now time.Duration) {
 	for range packetsPerTick {
 		packet, from, v := s.pair.RTCP.Receive(s.loop.in)
@@ -245,6 +246,9 @@ func (s *leg) keepHouse(now time.Duration) {
 	}
 	if packet := s.rtp.RTCP(s.loop.out, now); len(packet) > 0 {
 		s.writeRTCP(packet)
+	}
+	if s.rtp.Sure() && !s.pair.RTP.Peer().IsValid() {
+		s.pair.RTP.Connect(s.rtp.Stats().Latched) // when the system refuses, it goes on as before
 	}
 	if (s.ticks+s.turn)%statsTicks == 0 {
 		s.show()
@@ -264,15 +268,10 @@ func (s *leg) writeRTCP(packet []byte) {
 	}
 }
 
-// show makes the session's statistics readable for others and connects the socket when the peer has spoken from where signalling said. (A
-// guess behind NAT stays open: the signalled address may still take it back.) The lock is only tried: while someone reads, the snapshot of
-// a second ago stays.
+// show makes the session's statistics readable for others. The lock is only tried: while someone reads, the snapshot of a second ago stays.
 func (s *leg) show() {
 	stats := s.rtp.Stats()
 	s.loss = int(math.Round(stats.RemoteLossPercent))
-	if s.rtp.Sure() && !s.pair.RTP.Peer().IsValid() {
-		s.pair.RTP.Connect(stats.Latched) // when the system refuses, it goes on as before
-	}
 	if s.session.statsMu.TryLock() {
 		s.session.stats = stats
 		s.session.statsMu.Unlock()
