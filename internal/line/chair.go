@@ -144,7 +144,10 @@ func (c *chair) Result() string { return finish.Result(c.ended().Cause()) }
 
 // Enter implements script.Seat.
 func (c *chair) Enter(ctx context.Context) (string, error) {
-	var err error
+	err := c.l.await(ctx)
+	if err != nil {
+		return "", err
+	}
 	if asked := c.l.ask(ctx, func() { err = c.enter(ctx) }); asked != nil {
 		return "", asked
 	}

@@ -16,7 +16,7 @@ import (
 func (l *stage) Call(ctx context.Context, o *action.Calling) error {
 	order := Order{
 		CustomerID: l.customer, Source: l.sourceOr(o.Source), Destinations: o.Destinations, FlowID: o.FlowID, Actions: o.Actions, Anonymous: o.Anonymous,
-		CallCount: l.plan.show.Env.CallCount + 1,
+		CallCount: l.plan.show.Env.CallCount + 1, Early: o.EarlyExecution,
 	}
 	if o.Chained {
 		order.MasterCallID = string(l.id)
@@ -51,7 +51,16 @@ func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupR
 		defer cancel()
 		_, _ = l.x.o.Rooms.Do(end, id, conference.Terminate{At: wall.Now()}, room.DoOptions{})
 	}()
-	reason, err := l.ring(ctx, o, id)
+	team, err := l.x.finder().Team(ctx, l.customer, o.Destinations, "")
+	if err != nil {
+		return "", err
+	}
+	var reason call.HangupReason
+	for _, turn := range team.Turns() {
+		if reason, err = l.ring(ctx, o, id, turn, team.Agent); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
 	if err != nil {
 		if o.RelayReason && reason != "" {
 			return reason, nil
@@ -66,14 +75,14 @@ func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupR
 	return "", err
 }
 
-// ring calls all destinations and returns when one has answered; the others are hung up. An error says that none has, with the last one's reason.
-func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID) (call.HangupReason, error) {
+// ring calls all of to and returns when one has answered; the others are hung up. An error says that none has, with the last one's reason.
+func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID, to []call.Address, agentID string) (call.HangupReason, error) {
 	order := Order{
-		CustomerID: l.customer, Source: l.sourceOr(o.Source), Anonymous: o.Anonymous, MasterCallID: string(l.id),
+		CustomerID: l.customer, Source: l.sourceOr(o.Source), Anonymous: o.Anonymous, MasterCallID: string(l.id), AgentID: agentID,
 		Join: &Joining{ConferenceID: string(id), Straight: true},
 	}
 	news := make(chan early.News[*Line], early.MostNews*calleesMax)
-	lines, err := l.x.dialAll(ctx, order, o.Destinations, func(out *outbound) {
+	lines, err := l.x.dialAll(ctx, order, to, func(out *outbound) {
 		var callee *Line
 		out.made = func(line *Line) { callee = line }
 		out.told = func(k early.Kind) { news <- early.News[*Line]{Callee: callee, Kind: k} }

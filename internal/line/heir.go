@@ -111,10 +111,7 @@ func (l *Line) inherit(ctx context.Context, in Invite, early bool) {
 	if early {
 		l.plan.join.Name = name
 		l.note(ctx, call.Answer{At: wall.Now()})
-		if l.outbound.answered != nil {
-			l.outbound.answered()
-		}
-		l.start()
+		l.proceed()
 	} else if c != nil && c.entered {
 		l.converse(c)
 	}

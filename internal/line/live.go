@@ -202,6 +202,9 @@ func (l *Line) begin(ctx context.Context) (finish.Ending, bool) {
 		if l.fate != nil {
 			return *l.fate, true
 		}
+		if l.outbound.early && l.plan.show != nil {
+			l.start()
+		}
 		return finish.Ending{}, false
 	}
 	if !show.Connects(l.plan.show) {

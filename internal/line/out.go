@@ -33,6 +33,8 @@ type outbound struct {
 	rang     bool      // a phone has rung
 	failure  error     // of the last hop that could not even be tried
 
+	early    bool             // its flow begins before the answer
+	picked   chan struct{}    // closed by the answer
 	sounds   bool             // what it has to say before it answers is wanted
 	told     func(early.Kind) // what happens before the answer, each once; nil for nobody
 	made     func(*Line)      // told before anything else; nil for nobody
@@ -152,12 +154,33 @@ func (l *Line) pickedUp(ctx context.Context, p Progress) {
 	}
 	l.note(ctx, call.Answer{At: wall.Now()})
 	l.tell(ctx)
-	if o.answered != nil {
-		if o.answered(); closed(l.hang) {
+	l.proceed()
+}
+
+// proceed begins what an answered call is for, unless that has begun before the answer.
+func (l *Line) proceed() {
+	close(l.outbound.picked)
+	if told := l.outbound.answered; told != nil {
+		if told(); closed(l.hang) {
 			return
 		}
 	}
-	l.start()
+	if !l.began {
+		l.start()
+	}
+}
+
+// await returns when the phone that the call was placed to has answered; at once for a call that came in.
+func (l *Line) await(ctx context.Context) error {
+	if l.outbound == nil {
+		return nil
+	}
+	select {
+	case <-l.outbound.picked:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // declined tries the next way, or ends the line with what the callee said.
@@ -165,7 +188,7 @@ func (l *Line) declined(ctx context.Context, p Progress) {
 	o := l.outbound
 	o.last.Release()
 	o.leg = nil
-	if len(o.hops) > 0 && trunk.Failover(p.Status, o.rang) && !closed(l.hang) {
+	if len(o.hops) > 0 && o.last.Failover(p.Status, o.rang) && !closed(l.hang) {
 		l.x.o.Log.Info("trying the next way", "call", l.id, "after", p.Status)
 		l.dialNext(ctx)
 		return

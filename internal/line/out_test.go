@@ -25,6 +25,8 @@ type network struct {
 	at      map[string][]string // places of an extension
 	legs    []*departure
 	known   map[string]*line.Line // by the Replaces header that names them
+
+	srtp, plain bool // extensions are offered SRTP; and plain RTP after that
 }
 
 // departure is a call that was placed.
@@ -41,7 +43,11 @@ func (n *network) Dial(_ context.Context, o line.Outgoing, its *line.Line) (line
 	defer n.mu.Unlock()
 	l := &departure{phone: newPhone(), line: its, out: o, replies: make(chan line.Progress, 16)}
 	n.legs = append(n.legs, l)
-	go l.live(n.callees[o.To])
+	to := o.To
+	if o.Secure {
+		to += " by SRTP"
+	}
+	go l.live(n.callees[to])
 	return l, nil
 }
 
@@ -80,7 +86,7 @@ func (l *departure) live(statuses []int) {
 
 func (n *network) Contacts(_ context.Context, _, extension string) (out []line.Outgoing, err error) {
 	for _, to := range n.at[extension] {
-		out = append(out, line.Outgoing{To: to})
+		out = append(out, line.Outgoing{To: to, Secure: n.srtp, Plain: n.plain})
 	}
 	return out, nil
 }
@@ -372,4 +378,39 @@ func TestStopWhileItRings(t *testing.T) {
 		_, err := x.Place(b.ctx, order("bob"))
 		wantReason(t, err, "STOPPING")
 	})
+}
+
+// TestFlowBeforeTheAnswer says that the flow of a call with early_execution begins while the phone rings; what needs its ear waits, and a phone that
+// does not answer ends it.
+func TestFlowBeforeTheAnswer(t *testing.T) {
+	const hash = "0123456789ab"
+	for _, tt := range []struct {
+		early   string
+		bob     []int
+		heard   []string // half a second after the answer
+		entered bool     // and the conference, which comes right after
+	}{
+		{"true", []int{180, 180, 180, 200}, []string{"hello"}, true},
+		{"false", []int{180, 180, 180, 200}, nil, false},
+		{"true", []int{180, 180, 180, 486}, nil, false},
+	} {
+		place(t, map[string][]int{"bob": tt.bob}, func(b *theatre, n *network) {
+			room := string(b.conference(conference.Settings{}).ID)
+			b.flow(`[{"type":"call","option":{"destinations":[{"type":"extension","target":"bob"}],"early_execution":`+tt.early+`,"actions":[
+				{"type":"sleep","option":{"duration":2000}},{"type":"talk","option":{"text":"hello","async":true}},
+				{"type":"conference_join","option":{"conference_id":"`+room+`"}}]}},{"type":"sleep","option":{"duration":600000}}]`, hash)
+			p := newPhone()
+			b.run(b.ctx, b.accept(p, b.invite("direct."+hash, offer("sendrecv", "PCMU"))))
+			time.Sleep(3500 * time.Millisecond)
+			if heard := b.voice.heard(); len(heard) != 0 || n.leg(0).isAnswered() {
+				t.Errorf("%+v: before the answer %q were said", tt, heard)
+			}
+			time.Sleep(time.Second)
+			joined := slices.DeleteFunc(b.participants(), func(p conference.Participant) bool { return p.Status == conference.Leaved })
+			if heard := b.voice.heard(); !slices.Equal(heard, tt.heard) || len(joined) == 1 != tt.entered {
+				t.Errorf("%+v: %q were said, %d are in the conference", tt, heard, len(joined))
+			}
+			p.end("remote", 0)
+		})
+	}
 }

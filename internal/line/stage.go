@@ -22,6 +22,9 @@ func (l *Line) stage() *script.Stage {
 
 // Answer implements script.Phone.
 func (l *stage) Answer(ctx context.Context) (err error) {
+	if err := l.await(ctx); err != nil {
+		return err
+	}
 	asked := l.ask(ctx, func() {
 		if err = l.answer(ctx); err == nil {
 			err = l.sit()

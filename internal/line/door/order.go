@@ -24,6 +24,7 @@ type Order struct {
 	CallCount    int    // how many calls came before, each placed by a flow of the one before
 	Timeout      time.Duration
 	AgentID      string // whose calls they are, "" for nobody's
+	Early        bool   // begin the flow while the phone rings; what needs its ear waits for the answer
 
 	Join *Joining // enter this conference on answer, instead of a flow
 }
