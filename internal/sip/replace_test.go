@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type switchboard struct {
 	store *memory.Store
 	rooms *room.Host
 	lines *line.Exchange
+	at    sync.Map // URIs of extensions
 }
 
 func newSwitchboard(t *testing.T) *switchboard {
@@ -66,6 +68,12 @@ func newSwitchboard(t *testing.T) *switchboard {
 	})
 	b.Server, err = Open(Options{
 		Addr: "127.0.0.1:0", Timing: Timing{T1: 50 * time.Millisecond, Drain: 2 * time.Second}, Exchange: Lines(b.lines), Authenticate: believed, Check: sanity.Check,
+		Contacts: func(_ context.Context, _, extension string) (out []line.Outgoing, err error) {
+			if at, ok := b.at.Load(extension); ok {
+				out = append(out, line.Outgoing{To: at.(string)})
+			}
+			return out, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -288,6 +296,36 @@ func TestReplaces(t *testing.T) {
 	carol.bye()
 	bob.bye()
 	b.wantNoGhosts()
+}
+
+// TestPickUp has a phone take a call that another one rings for (RFC 3891 section 3: an early dialog that we began).
+func TestPickUp(t *testing.T) {
+	b := newSwitchboard(t)
+	id := b.conference(conference.Standard)
+	bob := newPhone(t, b.Server, "UDP", "bob")
+	b.at.Store("bob", "sip:bob@"+bob.local())
+	_, err := b.lines.Place(t.Context(), line.Order{
+		CustomerID: ours, Source: call.Address{Type: "tel", Target: "+49301"}, Destinations: []call.Address{{Type: "extension", Target: "bob"}},
+		Join: &line.Joining{ConferenceID: id},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ringing := &placed{phone: bob}
+	invite := bob.expectRequest("INVITE", 0, "")
+	ringing.reply(invite, 180, "bob-tag", "")
+	named := replaces.Header{CallID: invite.CallID().Value(), ToTag: invite.From().Params.GetOr("tag", ""), FromTag: "bob-tag", EarlyOnly: true}
+	for end := time.Now().Add(5 * time.Second); b.book.named(named) == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	dora := b.enters("dora", id, "Replaces: "+named.String())
+	bob.expectRequest("CANCEL", 200, "")
+	ringing.reply(invite, 487, "bob-tag", "")
+	b.wantPresent(id, "dora")
+	dora.bye()
+	b.wantNoGhosts()
+	if all := b.calls(); len(all) != 1 || all[0].Destination.Target != "dora" || all[0].HangupBy != call.Remote {
+		t.Errorf("calls %+v", all)
+	}
 }
 
 // seatOf is the id of a participant.
