@@ -11,7 +11,8 @@ import (
 const consentKey = "1"
 
 type (
-	// Announce begins to tell a joined participant of the recording that runs; one that knows, or needs not to, changes nothing.
+	// Announce begins to tell a joined participant of the recording that runs, again when it could not be told, three times in all; one that knows, or needs
+	// not to, changes nothing.
 	Announce struct {
 		At time.Time
 		ID ParticipantID
@@ -45,13 +46,25 @@ func (s *State) Unannounced() (out []ParticipantID) {
 // notice returns the place of the participant's notice of the recording that runs, -1 for none.
 func (s *State) notice(id ParticipantID) int { return tape.FindNotice(s.Notices, string(id)) }
 
+// announceable reports whether a participant may be told now, and how often that has been tried: one of Unannounced, or one whose notice has failed.
+func (s *State) announceable(id ParticipantID, at time.Time) (tries int, due bool) {
+	i, n := s.active(), s.notice(id)
+	if i < 0 || n < 0 {
+		return 0, slices.Contains(s.Unannounced(), id)
+	}
+	p := slices.IndexFunc(s.Participants, func(p *Participant) bool { return p.ID == id })
+	was := s.Notices[n]
+	return was.Tries, was.Status == tape.NoticeFailed && was.Tries < tape.NoticeTries && !at.Before(was.At.Add(tape.NoticeAgain)) && was.Recording == s.Recordings[i].ID && p >= 0 && s.Participants[p].Status == Joined
+}
+
 func (d *decision) announce(c Announce) error {
-	if !slices.Contains(d.next.Unannounced(), c.ID) {
+	tries, due := d.next.announceable(c.ID, d.at)
+	if !due {
 		return nil
 	}
 	r := &d.next.Recordings[d.next.active()]
 	d.emit(Event{Type: tape.AnnouncementStarted, Notice: &tape.Notice{
-		At: d.at, Conference: string(d.next.Conference.ID), Recording: r.ID, Participant: string(c.ID), Kind: r.Notice, Status: tape.NoticePlaying,
+		At: d.at, Conference: string(d.next.Conference.ID), Recording: r.ID, Participant: string(c.ID), Kind: r.Notice, Status: tape.NoticePlaying, Tries: tries + 1,
 	}})
 	return nil
 }

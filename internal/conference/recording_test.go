@@ -71,7 +71,11 @@ func things(e Event) (n int) {
 func (x *trial) watchRecording(e Event) {
 	x.t.Helper()
 	if n := e.Notice; n != nil {
-		x.forward(n.Recording+n.Participant, rank(string(n.Status), "playing", "waiting", "consented", "failed"))
+		try := func(tries int) string { return fmt.Sprint(n.Recording, n.Participant, tries) }
+		x.forward(try(n.Tries), rank(string(n.Status), "playing", "waiting", "consented", "failed"))
+		if last, told := x.statuses[try(n.Tries-1)]; n.Tries < 1 || n.Tries > tape.NoticeTries || n.Tries > 1 && (!told || last != 3) {
+			x.t.Fatalf("%s is told for the %d. time, before %v %d", n.Participant, n.Tries, told, last)
+		}
 		if n.Status == tape.NoticeConsented && n.Kind == tape.Press1 && !n.Pressed {
 			x.t.Fatalf("%s has consented without a key", n.Participant)
 		}

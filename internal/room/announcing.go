@@ -10,6 +10,7 @@ import (
 	"parley/internal/loop"
 	"parley/internal/prompt"
 	"parley/internal/room/announce"
+	"parley/internal/room/wish"
 	"parley/internal/store/cause"
 	"parley/internal/wall"
 	"parley/internal/wire"
@@ -21,7 +22,7 @@ import (
 func (h *Host) Announce(ctx context.Context, id conference.ID, a announcement.Announcement, o DoOptions) (announcement.Announcement, error) {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
-		return a, unknownConference()
+		return a, wish.Unknown()
 	}
 	if h.o.Prompts == nil {
 		return a, fault.New(fault.Unavailable, "VOICE_UNAVAILABLE", "this server has no voices and plays no sounds")
@@ -37,7 +38,7 @@ func (h *Host) Announce(ctx context.Context, id conference.ID, a announcement.An
 	a.ConferenceID, a.Status, a.Created = known, announcement.Queued, wall.Now().UTC().Truncate(time.Microsecond)
 	err = h.step(ctx, conference.ID(known), func(r *room) error {
 		if o.CustomerID != "" && o.CustomerID != r.state.Conference.CustomerID {
-			return unknownConference()
+			return wish.Unknown()
 		}
 		a.CustomerID = r.state.Conference.CustomerID
 		if err := r.state.MayAnnounce(&a); err != nil {
@@ -56,14 +57,14 @@ func (h *Host) Announce(ctx context.Context, id conference.ID, a announcement.An
 func (h *Host) StopAnnouncements(ctx context.Context, id conference.ID, participant conference.ParticipantID, o DoOptions) (int, error) {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
-		return 0, unknownConference()
+		return 0, wish.Unknown()
 	}
 	v, _, err := h.view(ctx, conference.ID(known))
 	if err != nil {
 		return 0, err
 	}
 	if o.CustomerID != "" && o.CustomerID != v.Conference.CustomerID {
-		return 0, unknownConference()
+		return 0, wish.Unknown()
 	}
 	return h.desk.Stop(known, string(participant), participant == ""), nil
 }

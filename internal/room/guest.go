@@ -9,6 +9,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	mix "parley/internal/mixer"
+	"parley/internal/room/wish"
 	"parley/internal/wire"
 )
 
@@ -29,7 +30,7 @@ type guest struct {
 func (h *Host) Attach(ctx context.Context, id conference.ID, t mix.Tap, s mix.Sound) (life context.Context, detach func(), err error) {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
-		return nil, nil, unknownConference()
+		return nil, nil, wish.Unknown()
 	}
 	g := &guest{tap: t, sound: s}
 	life, g.end = context.WithCancelCause(context.Background())

@@ -7,6 +7,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/room/ledger"
+	"parley/internal/room/wish"
 	"parley/internal/wall"
 	"parley/internal/wire"
 )
@@ -29,7 +30,7 @@ func (s *Seat) Moved() *Seat {
 func (h *Host) Move(ctx context.Context, from conference.ID, who conference.ParticipantID, to conference.ID, o DoOptions) (View, error) {
 	known, ok := wire.ParseUUID(string(to))
 	if !ok {
-		return View{}, unknownConference()
+		return View{}, wish.Unknown()
 	}
 	if conference.ID(known) == from {
 		return View{}, fault.New(fault.Invalid, "SAME_CONFERENCE", "conferencecall %s is in this conference already", who)
@@ -75,7 +76,7 @@ func (r *room) movable(who conference.ParticipantID, o DoOptions) (*Seat, confer
 	case r.ended:
 		return nil, none, errMoved
 	case o.CustomerID != "" && o.CustomerID != r.state.Conference.CustomerID:
-		return nil, none, unknownConference()
+		return nil, none, wish.Unknown()
 	case p == nil || seat == nil || p.Status != conference.Joined:
 		return nil, none, fault.New(fault.Conflict, "CONFERENCECALL_NOT_JOINED", "conferencecall %s is not in the conference; only who has joined can be moved", who)
 	case seat.next != nil:

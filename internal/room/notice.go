@@ -45,6 +45,9 @@ func (r *room) announce(n tape.Notice) {
 		if err := (taped{r.host, r.id}).tell(r.host.ctx, c); err != nil {
 			r.host.o.Log.Info("nobody to tell of an announcement", "conference", r.id, "participant", n.Participant, "error", err)
 		}
+		if !heard && n.Tries < tape.NoticeTries && pause(r.host.ctx, tape.NoticeAgain, nil) {
+			_ = (taped{r.host, r.id}).tell(r.host.ctx, conference.Announce{At: wall.Now(), ID: c.ID}) // whoever has left, or is not recorded any more, is none
+		}
 	})
 }
 

@@ -115,6 +115,52 @@ func TestAnnouncementThatCannotBePlayed(t *testing.T) {
 	})
 }
 
+// TestAnnouncedAgain: who could not be told is told again, three times in all, and stored once it has heard it; who has left is left alone.
+func TestAnnouncedAgain(t *testing.T) {
+	for fails, want := range map[int]string{
+		0: "started ended", 1: "started failed started ended", 2: "started failed started failed started ended",
+		3: "started failed started failed started failed", 100: "started failed started failed started failed",
+	} {
+		for _, leaves := range []bool{false, true} {
+			studio(t, 1<<20, func(b *bench) {
+				b.stop()
+				tries := 0
+				b.notice = func(context.Context, string, string) (prompt.Sound, error) {
+					if tries++; tries <= fails {
+						return prompt.Sound{}, errors.New("the disk is away")
+					}
+					return prompt.Sound{Samples: make([]int16, 800), Rate: 8000}, nil
+				}
+				b.start()
+				id := b.create(conference.Create{})
+				s := b.enter(id)
+				rec := b.record(id, tape.Options{Notice: tape.Announce})
+				time.Sleep(5 * time.Second)
+				if leaves {
+					if err := s.Leave(b.ctx, ""); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Minute)
+				b.do(id, conference.StopRecording{At: time.Now()})
+				b.wantRecording(rec, tape.ByRequest)
+				types, _ := b.notices(id, s)
+				got := strings.ReplaceAll(strings.Join(types, " "), "announcement_", "")
+				want := strings.TrimSuffix(want, "ended")
+				if strings.HasSuffix(want, "started ") {
+					want += "ended recording_consented"
+				}
+				if leaves && fails > 0 {
+					want = "started failed"
+				}
+				if got != want {
+					t.Errorf("%d fail, leaves %v: the log tells %q, want %q", fails, leaves, got, want)
+				}
+			})
+		}
+	}
+}
+
 func (b *bench) recordWith(id conference.ID, o tape.Options, d time.Duration) string {
 	b.Helper()
 	rec := b.record(id, o)

@@ -2,24 +2,11 @@ package room
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"parley/internal/conference"
-	"parley/internal/fault"
 	"parley/internal/room/ledger"
-	"parley/internal/store"
 )
-
-func creationError(err error, c *conference.Conference) error {
-	switch {
-	case errors.Is(err, store.ErrFenced):
-		return fault.New(fault.Conflict, "ALREADY_EXISTS", "conference %s exists; choose another id or leave it out", c.ID)
-	case fault.ReasonOf(err) == "ALREADY_EXISTS" && c.DialIn != "":
-		return fault.New(fault.Conflict, "ALREADY_EXISTS", "dial_in %q is in use; choose another", c.DialIn)
-	}
-	return fmt.Errorf("create conference: %w", err)
-}
 
 // load reads the conference and who is in it.
 func (r *room) load() error {

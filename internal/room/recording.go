@@ -10,6 +10,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/recording/capture"
 	"parley/internal/recording/deck"
+	"parley/internal/room/wish"
 	"parley/internal/store"
 	"parley/internal/wall"
 )
@@ -51,7 +52,7 @@ func (h *Host) wouldRecord(ctx context.Context, id conference.ID, c conference.S
 		return r, err
 	}
 	if o.CustomerID != "" && o.CustomerID != v.Conference.CustomerID {
-		return r, unknownConference()
+		return r, wish.Unknown()
 	}
 	state := conference.State{Conference: v.Conference, Limits: h.o.Limits}
 	events, err := state.Decide(c)

@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/conference"
-	"parley/internal/fault"
 	"parley/internal/loop"
 	"parley/internal/recording/capture"
+	"parley/internal/room/wish"
 )
 
 // request is a command on its way to a room.
@@ -56,12 +56,8 @@ func (q *request) wait(ctx context.Context) (answer, error) {
 	case a := <-q.reply:
 		return a, nil
 	case <-ctx.Done():
-		return answer{}, late(ctx)
+		return answer{}, wish.Late(ctx)
 	}
-}
-
-func unknownConference() error {
-	return fault.New(fault.NotFound, "CONFERENCE_NOT_FOUND", "there is no such conference; check the id")
 }
 
 func newID() string { return uuid.NewString() }

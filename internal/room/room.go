@@ -135,7 +135,7 @@ func (h *Host) Create(ctx context.Context, c conference.Create) (View, error) {
 		return View{}, err
 	}
 	if err := h.o.Store.Append(ctx, change); err != nil {
-		return View{}, creationError(err, &state.Conference)
+		return View{}, wish.Creation(err, &state.Conference)
 	}
 	last := change.Events[len(change.Events)-1]
 	h.o.Log.Info("conference created", "conference", state.Conference.ID)
@@ -146,13 +146,9 @@ func (h *Host) open() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopping {
-		return stopping()
+		return wish.Stopping()
 	}
 	return nil
-}
-
-func stopping() error {
-	return fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
 }
 
 // DoOptions narrow a Do.
@@ -170,7 +166,7 @@ type DoOptions struct {
 func (h *Host) Do(ctx context.Context, id conference.ID, c conference.Command, o DoOptions) (View, error) {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
-		return View{}, unknownConference()
+		return View{}, wish.Unknown()
 	}
 	if _, joins := c.(conference.Join); joins {
 		return View{}, fault.New(fault.Invalid, "INVALID_ARGUMENT", "a join needs a media session")
@@ -232,7 +228,7 @@ func (h *Host) do(ctx context.Context, id conference.ID, req *request) (View, er
 			}
 			continue // it has just gone idle
 		case <-ctx.Done():
-			return View{}, late(ctx)
+			return View{}, wish.Late(ctx)
 		}
 		answer, err := req.wait(ctx)
 		if err != nil {
@@ -246,17 +242,12 @@ func (h *Host) do(ctx context.Context, id conference.ID, req *request) (View, er
 	return View{}, fault.New(fault.Unavailable, "OWNER_CHANGED", "the conference is moving between owners; try again")
 }
 
-// late is the answer to who could not wait.
-func late(ctx context.Context) error {
-	return fault.New(fault.Unavailable, "ROOM_BUSY", "the conference did not answer in time (%v); try again", context.Cause(ctx))
-}
-
 // room returns the live room of the conference, and makes it live when it is not.
 func (h *Host) room(id conference.ID) (*room, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopping {
-		return nil, stopping()
+		return nil, wish.Stopping()
 	}
 	if r := h.rooms[id]; r != nil {
 		return r, nil

@@ -5,6 +5,7 @@ import (
 
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
+	"parley/internal/room/wish"
 	"parley/internal/wall"
 )
 
@@ -117,7 +118,7 @@ func (r *room) stop() {
 		}
 		time.Sleep(wall.Until(r.schedule.retry))
 	}
-	r.abandon(stopping())
+	r.abandon(wish.Stopping())
 }
 
 // abandon ends every seat without writing anything, and the room.

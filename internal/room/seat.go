@@ -11,6 +11,7 @@ import (
 	"parley/internal/conference/keypad"
 	"parley/internal/fault"
 	"parley/internal/loop"
+	"parley/internal/room/wish"
 	"parley/internal/wall"
 	"parley/internal/wire"
 )
@@ -67,7 +68,7 @@ const (
 func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s *loop.Session) (*Seat, error) {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
-		return nil, unknownConference()
+		return nil, wish.Unknown()
 	}
 	if j.ID == "" {
 		j.ID = conference.ParticipantID(newID())
@@ -91,7 +92,7 @@ func (h *Host) Join(ctx context.Context, id conference.ID, j conference.Join, s 
 		if err := seat.Leave(undo, conference.LeftRefused); err != nil {
 			h.o.Log.Warn("give up a seat that nobody waited for", "participant", seat.id, "error", err)
 		}
-		return nil, late(ctx)
+		return nil, wish.Late(ctx)
 	}
 	return seat, nil
 }

@@ -107,7 +107,7 @@ func (r *room) connected(b *batch, c conference.Connected, events []conference.E
 // allows checks what the rules do not know of: who asks, and on which version.
 func (b *batch) allows(q *request) error {
 	if q.o.CustomerID != "" && q.o.CustomerID != b.next.Conference.CustomerID {
-		return unknownConference()
+		return wish.Unknown()
 	}
 	if v := q.o.IfVersion; v > 0 && (v < b.place.changed || v > b.place.version) {
 		return fault.New(fault.Conflict, "VERSION_MISMATCH",

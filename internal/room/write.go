@@ -9,6 +9,7 @@ import (
 	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/room/ledger"
+	"parley/internal/room/wish"
 	"parley/internal/store"
 	"parley/internal/wire"
 )
@@ -20,7 +21,7 @@ import (
 func (h *Host) Write(ctx context.Context, id conference.ID, decide func(s *conference.State, version int64) (*store.Change, error), wrote func()) error {
 	known, ok := wire.ParseUUID(string(id))
 	if !ok {
-		return unknownConference()
+		return wish.Unknown()
 	}
 	return h.step(ctx, conference.ID(known), func(r *room) error {
 		return r.write(ctx, decide, wrote)

@@ -8,7 +8,13 @@ import (
 	"parley/internal/wire"
 )
 
-// NoticeStatus of a Notice. It only moves forward.
+// A notice that cannot be played is tried so often, with so long in between at least.
+const (
+	NoticeTries = 3
+	NoticeAgain = 10 * time.Second
+)
+
+// NoticeStatus of a Notice. It only moves forward, but that a failed one may be tried again.
 type NoticeStatus string
 
 // The states of a notice.
@@ -35,6 +41,7 @@ type Notice struct {
 	Participant string
 	Kind        string // announce or press_1
 	Status      NoticeStatus
+	Tries       int  // that have begun
 	Pressed     bool // the key came while it played
 }
 

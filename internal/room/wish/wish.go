@@ -1,12 +1,18 @@
 // Package wish knows what a room has to know of the commands to a conference besides what the rules do with them: whom they name, which may share a
-// write with others, and what brings those about that nobody has asked for. It is pure.
+// write with others, what brings those about that nobody has asked for, and what is refused before the rules
+// are asked. It is pure.
 package wish
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 
 	"parley/internal/conference"
 	"parley/internal/conference/tape"
+	"parley/internal/fault"
+	"parley/internal/store"
 	"parley/internal/store/cause"
 )
 
@@ -78,4 +84,30 @@ func heard(asked json.RawMessage) json.RawMessage {
 		return asked
 	}
 	return cause.ByMedia
+}
+
+// Unknown is the refusal of a conference that does not exist, or is somebody else's.
+func Unknown() error {
+	return fault.New(fault.NotFound, "CONFERENCE_NOT_FOUND", "there is no such conference; check the id")
+}
+
+// Stopping is the answer of a server that stops.
+func Stopping() error {
+	return fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
+}
+
+// Late is the answer to who could not wait.
+func Late(ctx context.Context) error {
+	return fault.New(fault.Unavailable, "ROOM_BUSY", "the conference did not answer in time (%v); try again", context.Cause(ctx))
+}
+
+// Creation says why a conference could not be made.
+func Creation(err error, c *conference.Conference) error {
+	switch {
+	case errors.Is(err, store.ErrFenced):
+		return fault.New(fault.Conflict, "ALREADY_EXISTS", "conference %s exists; choose another id or leave it out", c.ID)
+	case fault.ReasonOf(err) == "ALREADY_EXISTS" && c.DialIn != "":
+		return fault.New(fault.Conflict, "ALREADY_EXISTS", "dial_in %q is in use; choose another", c.DialIn)
+	}
+	return fmt.Errorf("create conference: %w", err)
 }
