@@ -188,6 +188,33 @@ func TestPhonesCallAgents(t *testing.T) {
 	}
 }
 
+// TestPhonesCallAgentsInTurn says that the phones of an agent ring one after the other for a phone of ours, too.
+func TestPhonesCallAgentsInTurn(t *testing.T) {
+	place(t, map[string][]int{"desk": {180, 486}, "mobile": {180, 200}}, func(b *theatre, n *network) {
+		a, _, stop := b.agent(agent.Linear, "desk", "mobile")
+		defer stop()
+		p := newPhone()
+		in := b.invite("agent:"+a.ID, offer("sendrecv", "PCMU"))
+		in.CustomerID, in.Extension = customer, "alice"
+		l, err := b.x.Accept(b.ctx, in, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.run(b.ctx, l)
+		time.Sleep(time.Millisecond)
+		if n := len(b.calls()); n != 2 {
+			t.Errorf("%d calls at first", n)
+		}
+		time.Sleep(20 * time.Second)
+		if n := len(b.calls()); n != 3 || !p.isAnswered() {
+			t.Errorf("%d calls at last, answered %t", n, p.isAnswered())
+		}
+		p.end("remote", 0)
+		b.runs.Wait()
+		synctest.Wait()
+	})
+}
+
 // TestAgentJoins says that an agent with one phone is dialled into a conference as anybody is.
 func TestAgentJoins(t *testing.T) {
 	place(t, map[string][]int{"desk": {180, 200}}, func(b *theatre, n *network) {

@@ -26,6 +26,17 @@ func (t Team) Links(masterCallID string) group.Links {
 	return l
 }
 
+// Turns are those who are called at once, one after the other.
+func (t Team) Turns() (turns [][]call.Address) {
+	if t.Ring != group.Linear {
+		return [][]call.Address{t.Destinations}
+	}
+	for i := range t.Destinations {
+		turns = append(turns, t.Destinations[i:i+1])
+	}
+	return turns
+}
+
 // Team is whom a groupcall of the destinations calls: the addresses of an agent who is the only one, in the agent's order unless ring says another; else the
 // destinations themselves, in which an agent's phones ring at once.
 func (f Finder) Team(ctx context.Context, customerID string, to []call.Address, ring string) (Team, error) {
