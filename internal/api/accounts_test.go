@@ -146,6 +146,10 @@ func TestExtensions(t *testing.T) {
 	check("secret")
 	w.must("PUT", path, object{"password": "better-secret"}, "If-Match", made.header.Get("ETag"))
 	check("better-secret")
+	if a := w.must("PUT", path, object{"srtp": "required"}); made.body["srtp"] != "off" || a.body["srtp"] != "required" {
+		t.Errorf("srtp %v, then %v", made.body["srtp"], a.body["srtp"])
+	}
+	w.refused(400, "INVALID_ARGUMENT", "PUT", path, object{"srtp": "always"})
 	hash := w.must("POST", path+"/direct-hash-regenerate", nil).body["direct_hash"].(string)
 	if hash == made.body["direct_hash"] {
 		t.Error("the hash stayed")

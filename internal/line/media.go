@@ -16,6 +16,9 @@ func (l *Line) open(ctx context.Context) error {
 		return err
 	}
 	in := l.inbound.in
+	if in.Secure {
+		l.leg.Describe(nil, true)
+	}
 	if err := l.leg.Invited(in.Peer.Addr(), in.Offer); err != nil {
 		return err
 	}

@@ -78,6 +78,7 @@ func (s *Server) accept(req *sip.Request, d *dialog.Dialog) (Line, error) {
 		Target:      field.User(&req.Recipient),
 		CustomerID:  who.CustomerID,
 		Extension:   who.Extension,
+		Secure:      who.Secure,
 		Peer:        field.Source(req),
 	}
 	if who.Trusted {

@@ -42,6 +42,7 @@ type Line interface {
 // Identity is who a request was proven to come from; the zero Identity is anonymous.
 type Identity struct {
 	CustomerID, Extension string
+	Secure                bool // its calls have to be of SRTP
 	Trusted               bool // what it says of its callers in P-Asserted-Identity (RFC 3325) is believed
 }
 

@@ -1,12 +1,14 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // HTTP digest authentication (RFC 7616) has it for old phones
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -27,6 +29,7 @@ type Extension struct {
 	Username   string `json:"username"`    // the extension again
 	Password   string `json:"password"`    // "" in events
 	DirectHash string `json:"direct_hash"` // with the prefix direct.
+	SRTP       string `json:"srtp"`        // one of srtpModes
 	Times
 }
 
@@ -42,6 +45,7 @@ type ExtensionPatch struct {
 	Name     *string `json:"name"`
 	Detail   *string `json:"detail"`
 	Password *string `json:"password"`
+	SRTP     *string `json:"srtp"`
 }
 
 // NewExtension asks for an extension.
@@ -50,6 +54,14 @@ type NewExtension struct {
 	Password  string `json:"password"`
 	Name      string `json:"name"`
 	Detail    string `json:"detail"`
+	SRTP      string `json:"srtp"` // "": off
+}
+
+// srtpModes say how the media of an extension's calls are protected (RFC 3711, keys by RFC 4568). What comes in is answered in kind unless it is required.
+var srtpModes = []string{
+	"off",      // calls to it offer plain RTP
+	"optional", // calls to it offer SRTP, and plain RTP when the phone refuses that
+	"required", // nothing else, in either direction
 }
 
 const (
@@ -91,6 +103,9 @@ func (e *credentials) check() error {
 	if err := checkTexts(e.Name, e.Detail); err != nil {
 		return err
 	}
+	if !slices.Contains(srtpModes, e.SRTP) {
+		return invalid("srtp", "it must be one of %s", strings.Join(srtpModes, ", "))
+	}
 	name := e.Extension.Extension
 	_, isID := wire.ParseUUID(name)
 	if name == "" || len(name) > extensionMax || isID || strings.HasPrefix(strings.ToLower(name), "direct.") || strings.ContainsFunc(name, func(r rune) bool {
@@ -116,6 +131,7 @@ func (a *Accounts) Extension(ctx context.Context, customer, id string) (Extensio
 func ReadExtension(rec store.Record) (Extension, error) {
 	var c credentials
 	err := decode(rec, &c)
+	c.SRTP = cmp.Or(c.SRTP, "off")
 	return c.Extension, err
 }
 
@@ -124,7 +140,7 @@ func (a *Accounts) AddExtension(ctx context.Context, customer string, n NewExten
 	at := now()
 	e := credentials{Extension: Extension{
 		ID: uuid.NewString(), CustomerID: customer, Name: n.Name, Detail: n.Detail, Extension: n.Extension, DomainName: customer,
-		Username: n.Extension, Password: n.Password, DirectHash: "direct." + randomHex(6), Times: Times{Created: wire.Time(at)},
+		Username: n.Extension, Password: n.Password, SRTP: cmp.Or(n.SRTP, "off"), DirectHash: "direct." + randomHex(6), Times: Times{Created: wire.Time(at)},
 	}}
 	if err := e.check(); err != nil {
 		return Extension{}, err
@@ -158,6 +174,7 @@ func (a *Accounts) UpdateExtension(ctx context.Context, customer, id string, p E
 		}
 		set(&e.Name, p.Name)
 		set(&e.Detail, p.Detail)
+		set(&e.SRTP, p.SRTP)
 		if p.Password != nil {
 			e.Password = *p.Password
 			if err := e.protect(a.realm); err != nil {
@@ -204,6 +221,7 @@ func (a *Accounts) editExtension(ctx context.Context, customer, id, event string
 		if rec.Deleted {
 			return nil, stateInvalid(store.Extension)
 		}
+		e.SRTP = cmp.Or(e.SRTP, "off") // of records that are older than it
 		old := e
 		names, err := decide(&e)
 		if err != nil || same(old, e) {

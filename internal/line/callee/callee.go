@@ -30,6 +30,7 @@ type Outgoing struct {
 	SIPCallID      string
 	Conference     string        // id of a conference of this server to be called instead of To, "" for none
 	Secure         bool          // offer SRTP (a=crypto) and nothing else
+	Plain          bool          // when that is refused, offer plain RTP
 	Codecs         []string      // names of those to be offered, in that order; empty: all
 	Timeout        time.Duration // until somebody answers; CANCEL is sent then
 }
@@ -126,7 +127,12 @@ func (f Finder) phones(ctx context.Context, from Caller, to call.Address, w rout
 		return nil, fault.New(fault.Conflict, "EXTENSION_NOT_REGISTERED", "extension %s has no phone registered; register one first", w.Name)
 	}
 	for _, c := range contacts {
-		out = append(out, Callee{To: to, Hops: []Hop{{Outgoing: c}}})
+		hops := []Hop{{Outgoing: c}}
+		if c.Secure && c.Plain {
+			c.Secure = false
+			hops = append(hops, Hop{Outgoing: c})
+		}
+		out = append(out, Callee{To: to, Hops: hops})
 	}
 	return out, nil
 }

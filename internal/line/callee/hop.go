@@ -35,6 +35,14 @@ func (h *Hop) Admit(t Trunks) (err error) {
 	return err
 }
 
+// Failover tells whether the next way may be tried when the callee has ended the call with this SIP status; rang: a phone has rung.
+func (h *Hop) Failover(status int, rang bool) bool {
+	if h.Secure && h.Plain { // RFC 3261 sections 21.4.13, 21.4.26, 21.6.4: it does not understand the offer
+		return status == 415 || status == 488 || status == 606
+	}
+	return trunk.Failover(status, rang)
+}
+
 // Answered tells the guard that the callee has answered.
 func (h *Hop) Answered() {
 	if h.pass != nil {

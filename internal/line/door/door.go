@@ -41,6 +41,7 @@ type Invite struct {
 	Offer               []byte // nil: late offer, ours goes into the 200
 	CustomerID          string // of the authenticated extension or trunk, "" for anonymous
 	Extension           string // the authenticated extension, or ""
+	Secure              bool   // plain RTP is refused
 	Peer                netip.AddrPort
 }
 

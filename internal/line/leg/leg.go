@@ -9,6 +9,7 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/conference"
+	"parley/internal/fault"
 	"parley/internal/sdp"
 )
 
@@ -16,6 +17,7 @@ import (
 type Leg struct {
 	Session
 	codecs  []sdp.Codec
+	secure  bool // nothing but SRTP will do
 	sdp     *sdp.Session
 	body    []byte    // our answer to the invite's offer
 	media   sdp.Media // as agreed, zero before
@@ -41,8 +43,9 @@ func New(m Media, codecs []sdp.Codec) (*Leg, error) {
 	return l, nil
 }
 
-// Describe begins our side of the descriptions anew, with the codecs of these names in this order; none: all that we have. secure: offers are of SRTP.
+// Describe begins our side of the descriptions anew, with the codecs of these names in this order; none: all that we have. secure: of SRTP alone.
 func (l *Leg) Describe(names []string, secure bool) {
+	l.secure = secure
 	codecs := l.codecs
 	if len(names) > 0 {
 		codecs = nil
@@ -69,6 +72,9 @@ func (l *Leg) Invited(from netip.Addr, offer []byte) error {
 	}
 	body, m, err := l.sdp.Answer(offer)
 	if err != nil {
+		return err
+	}
+	if err := l.protected(m); err != nil {
 		return err
 	}
 	l.body = body
@@ -120,8 +126,19 @@ func (l *Leg) AcceptFork(answer []byte) error {
 	return l.Accept(answer)
 }
 
+// protected refuses media that would have to be SRTP and are not.
+func (l *Leg) protected(m sdp.Media) error {
+	if l.secure && m.SRTP == nil {
+		return fault.New(fault.Invalid, "NOT_ACCEPTABLE_MEDIA", "the media have to be protected: offer SRTP (RTP/SAVP with a=crypto, RFC 4568)")
+	}
+	return nil
+}
+
 // adopt makes the session follow an agreement.
 func (l *Leg) adopt(m sdp.Media) error {
+	if err := l.protected(m); err != nil {
+		return err
+	}
 	if err := l.Session.Apply(m); err != nil {
 		return fmt.Errorf("apply media: %w", err)
 	}

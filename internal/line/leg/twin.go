@@ -3,7 +3,7 @@ package leg
 // Twin is the leg as another dialog would have it: the same session, with descriptions of its own. What it agrees on counts once the leg has Become it.
 func (l *Leg) Twin() *Leg {
 	t := &Leg{Session: l.Session, codecs: l.codecs}
-	t.Describe(nil, false)
+	t.Describe(nil, l.secure)
 	return t
 }
 

@@ -28,7 +28,9 @@ func (r *Registrar) Contacts(ctx context.Context, customerID, extension string) 
 	bindings := r.Lookup(extension)
 	out := make([]line.Outgoing, 0, len(bindings))
 	for i := range bindings {
-		out = append(out, bindings[i].outgoing())
+		o := bindings[i].outgoing()
+		o.Secure, o.Plain = ext.SRTP == "optional" || ext.SRTP == "required", ext.SRTP == "optional"
+		out = append(out, o)
 	}
 	return out, nil
 }

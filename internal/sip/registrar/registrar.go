@@ -27,6 +27,7 @@ import (
 type Extension struct {
 	CustomerID string
 	Secret     digest.Secret
+	SRTP       string // off (also ""), optional, required
 }
 
 // Options of a Registrar. Zero values mean the defaults, but Authority and Lookup are required.
@@ -76,6 +77,7 @@ func Stored(st store.Store) func(context.Context, string) (Extension, error) {
 		var doc struct {
 			MD5    string `json:"ha1_md5"`
 			SHA256 string `json:"ha1_sha256"`
+			SRTP   string `json:"srtp"`
 		}
 		if rec.Kind != store.Extension || rec.Deleted {
 			return Extension{}, fault.New(fault.NotFound, "EXTENSION_NOT_FOUND", "there is no extension %q", user)
@@ -83,7 +85,7 @@ func Stored(st store.Store) func(context.Context, string) (Extension, error) {
 		if err := json.Unmarshal(rec.Doc, &doc); err != nil {
 			return Extension{}, fmt.Errorf("read extension %s: %w", rec.ID, err)
 		}
-		return Extension{rec.CustomerID, digest.Secret{MD5: doc.MD5, SHA256: doc.SHA256}}, nil
+		return Extension{rec.CustomerID, digest.Secret{MD5: doc.MD5, SHA256: doc.SHA256}, doc.SRTP}, nil
 	}
 }
 
@@ -110,7 +112,7 @@ func (r *Registrar) Authenticate(req *sip.Request, source netip.AddrPort) (door.
 	case failed != nil: // says nothing about the credentials
 		return door.Identity{}, r.respond(req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
 	case err == nil:
-		return door.Identity{CustomerID: ext.CustomerID, Extension: user}, nil
+		return door.Identity{CustomerID: ext.CustomerID, Extension: user, Secure: ext.SRTP == "required"}, nil
 	case errors.Is(err, digest.ErrGuessing):
 		return door.Identity{}, r.respond(req, 403, "Too Many Wrong Credentials")
 	}
