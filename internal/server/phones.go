@@ -70,7 +70,7 @@ func (p *parts) openTLS() (o sip.TLS, err error) {
 // samples are the figures of all parts at a scrape.
 func (p *parts) samples() []sample {
 	out := mediaSamples(p.engine.Stats())
-	st := p.database.Stats()
+	st := p.store.database.Stats()
 	rooms := p.rooms.Stats()
 	phones := p.phones.Stats()
 	out = append(

@@ -96,10 +96,10 @@ func (p *parts) openStore(ctx context.Context) error {
 	if key != nil {
 		secret = []byte(key.String())
 	}
-	if p.database, err = sqlite.Open(ctx, p.c.Data); err != nil {
+	if p.store.database, err = sqlite.Open(ctx, p.c.Data); err != nil {
 		return err
 	}
-	p.store, err = vault.New(p.database, secret, vault.Kinds...)
+	p.store.Store, err = vault.New(p.store.database, secret, vault.Kinds...)
 	return err
 }
 

@@ -71,7 +71,7 @@ func TestRetention(t *testing.T) {
 	if err := p.openStore(ctx); err != nil {
 		t.Fatal(err)
 	}
-	st := p.database
+	st := p.store.database
 	files, err := p.openFiles(ctx)
 	if err != nil {
 		t.Fatal(err)

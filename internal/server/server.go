@@ -39,12 +39,17 @@ import (
 	"parley/internal/webhook"
 )
 
+// records is the store as all parts see it, which encrypts secrets, and the database below.
+type records struct {
+	*vault.Store
+	database *sqlite.Store
+}
+
 // parts is everything that a server is made of, bottom first.
 type parts struct {
 	c          config.Config
 	log        *slog.Logger
-	database   *sqlite.Store
-	store      *vault.Store // the database, with secrets encrypted
+	store      records
 	engine     *loop.Engine
 	recordings *archive.Archive
 	unsettled  []string // captures whose end was not told
@@ -157,7 +162,7 @@ func (p *parts) open(ctx context.Context) (made string, err error) {
 		RateAddress: p.c.API.RateAddress, RateCustomer: p.c.API.RateCustomer, Timeout: p.c.API.Timeout,
 		More: slices.Concat(p.openReaders(), p.openGuests(), p.trunkRoutes()),
 	})
-	p.health.checks = []check{{"store", p.database.Ping}, {"media", func(context.Context) error { return p.engine.Admit() }}}
+	p.health.checks = []check{{"store", p.store.database.Ping}, {"media", func(context.Context) error { return p.engine.Admit() }}}
 	return made, err
 }
 
@@ -265,10 +270,10 @@ func (p *parts) recover(ctx context.Context) error {
 }
 
 func (p *parts) closeStore() error {
-	if p.database == nil {
+	if p.store.database == nil {
 		return nil
 	}
-	return p.database.Close()
+	return p.store.database.Close()
 }
 
 // summary tells where everything is.
