@@ -104,6 +104,7 @@ type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Run the server."`
 	Conferences remote.Conferences `cmd:"" help:"See and steer the conferences of a running server."`
 	Calls       remote.Calls       `cmd:"" help:"See, explain, hang up and make calls of a running server."`
+	Doctor      doctorCommand      `cmd:"" help:"Look at this machine, a configuration and its server: what does not work, and what to do."`
 	Bench       benchCommand       `cmd:"" help:"Measure what a server on this machine carries."`
 	Events      eventsCommand      `cmd:"" help:"Read the log of a running server."`
 	Listen      listenCommand      `cmd:"" help:"Forward the events of a running server to a program on this machine."`

@@ -124,6 +124,13 @@ func TestNight(t *testing.T) {
 			t.Errorf("parley %s: exit %d, want %d and %q in\n%s%s", step.words, code, step.code, step.want, out, errs)
 		}
 	}
+	flags := []string{"--dev", "--data", c.Data, "--http", c.HTTP, "--sip", c.SIP, "--media-ports", c.MediaPorts}
+	if code, out, errs := output(t, append([]string{"doctor"}, flags...)...); code != 0 && strings.Contains(out, "fail  server") || !strings.Contains(out, "trunks") {
+		t.Errorf("doctor: exit %d\n%s%s", code, out, errs)
+	}
+	if code, out, _ := output(t, "doctor", "--data", "/nowhere/at/all", "--json"); code != 1 || !json.Valid([]byte(out)) {
+		t.Errorf("doctor of a folder that cannot be: exit %d\n%s", code, out)
+	}
 	_, text, _ := output(t, "conferences", "--all", "--json")
 	var list []map[string]any
 	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) != 1 || list[0]["customer_id"] == nil {

@@ -28,8 +28,8 @@ type Client struct {
 	KeyFile string `help:"File with the access key, when there is no --key; unset: access-key in PARLEY_DATA or ./data, where the server keeps its first one." placeholder:"FILE"`
 }
 
-// key returns the access key, from the first place that has one.
-func (c *Client) key() (string, error) {
+// AccessKey returns the access key, from the first place that has one.
+func (c *Client) AccessKey() (string, error) {
 	if c.Key != "" {
 		return c.Key, nil
 	}
@@ -57,7 +57,7 @@ func (c *Client) Request(ctx context.Context, method, path string, body any) (*h
 	if err != nil {
 		return nil, Usage{fmt.Errorf("--server: %w", err)}
 	}
-	key, err := c.key()
+	key, err := c.AccessKey()
 	if err != nil {
 		return nil, err
 	}
