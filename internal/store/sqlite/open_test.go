@@ -193,3 +193,34 @@ func TestClaimsOfTheDead(t *testing.T) {
 		t.Errorf("the answer is gone: %+v %v", known, err)
 	}
 }
+
+// TestEveryConnectionSyncs: every connection that may write syncs each commit, that of the writer and those that come and go.
+func TestEveryConnectionSyncs(t *testing.T) {
+	s := openTest(t, t.TempDir(), defaults)
+	check := func(who string, ask func(pragma string) (string, error)) {
+		t.Helper()
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2"} {
+			if got, err := ask(pragma); err != nil || got != want {
+				t.Errorf("%s: %s is %q, want %q (%v)", who, pragma, got, want, err)
+			}
+		}
+	}
+	check("the writer", func(pragma string) (got string, err error) {
+		err = s.do(t.Context(), "ask", func(w *session) error { return w.row("PRAGMA "+pragma, nil, &got) })
+		return got, err
+	})
+	stats := s.writing.Stats()
+	if stats.MaxOpenConnections < 2 || stats.InUse < 1 {
+		t.Fatalf("%+v", stats)
+	}
+	for n := stats.InUse; n < stats.MaxOpenConnections; n++ { // held until the end, so that each is another one
+		c, err := s.writing.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		check("another", func(pragma string) (got string, err error) {
+			return got, c.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got)
+		})
+	}
+}
