@@ -16,24 +16,18 @@ func (x *Exchange) chain(ctx context.Context, l *Line) error {
 	if id == "" {
 		return nil
 	}
-	master := x.line(call.ID(id))
+	master := x.roll.Line(call.ID(id))
 	if master == nil || master.customer != l.customer {
 		return fault.New(fault.NotFound, "CALL_NOT_FOUND", "there is no such master call that is live; check master_call_id")
 	}
-	x.mu.Lock()
-	x.chained[master.id] = append(x.chained[master.id], l)
-	x.mu.Unlock()
+	x.roll.Chain(master.id, l)
 	// A master that has ended by now has not seen this one.
 	return master.ask(ctx, func() { master.note(master.life, call.Chain{At: wall.Now(), CallID: string(l.id)}) })
 }
 
 // unchain ends the calls whose master has ended.
 func (x *Exchange) unchain(ctx context.Context, id call.ID) {
-	x.mu.Lock()
-	all := x.chained[id]
-	delete(x.chained, id)
-	x.mu.Unlock()
-	for _, l := range all {
+	for _, l := range x.roll.Unchain(id) {
 		e := finish.ByUs(call.Normal, conference.LeftCallEnded, "its master call has ended")
 		e.Hangup.Reason = "" // what its state suggests
 		l.press(ctx, &e)

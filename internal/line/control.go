@@ -18,7 +18,7 @@ import (
 // Control carries out a wish about a live call of the customer's and returns the call. Unknown calls, and those of others, are fault.NotFound
 // CALL_NOT_FOUND; those that have ended or are not answered yet are a fault.Conflict. What is played goes on after it has returned.
 func (x *Exchange) Control(ctx context.Context, customerID, callID string, c Control) (call.Call, error) {
-	l := x.line(call.ID(callID))
+	l := x.roll.Line(call.ID(callID))
 	if l == nil || l.customer != customerID {
 		return ledger.Over(ctx, x.o.Store, customerID, call.ID(callID))
 	}

@@ -89,7 +89,7 @@ func (l *Line) end(ctx context.Context, e finish.Ending) error {
 	if l.outbound != nil {
 		l.outbound.close(l.record.Call)
 	}
-	l.x.strike(l.id)
+	l.x.roll.Strike(l.id)
 	l.x.unchain(ctx, l.id)
 	close(l.finished)
 	l.x.o.Log.Info("call ended", "call", l.id, "by", e.Hangup.By, "reason", e.Hangup.Reason, "detail", e.Hangup.Detail)

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,11 +14,12 @@ import (
 
 	"parley/internal/call"
 	"parley/internal/codec"
-	"parley/internal/fault"
+	"parley/internal/line/crew"
 	"parley/internal/line/groups"
 	"parley/internal/line/inside"
 	"parley/internal/line/ledger"
 	"parley/internal/line/leg"
+	"parley/internal/line/roll"
 	"parley/internal/line/transfer"
 	"parley/internal/line/way"
 	"parley/internal/prompt"
@@ -64,12 +64,8 @@ type Exchange struct {
 	transfers *transfer.Host
 
 	door atomic.Pointer[Dialer]
-	work sync.WaitGroup // lines that run in goroutines of the exchange
-
-	mu      sync.Mutex // guards what follows
-	lines   map[call.ID]*Line
-	chained map[call.ID][]*Line // by their master
-	life    context.Context     // of Run; nil before
+	crew crew.Crew // lends goroutines to lines and whoever works for them
+	roll *roll.Roll[*Line]
 }
 
 // New makes an Exchange.
@@ -86,18 +82,14 @@ func New(o Options) *Exchange {
 			})
 		}
 	}
-	x := &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous, o.Rooms.Seen), lines: map[call.ID]*Line{}, chained: map[call.ID][]*Line{}}
-	x.groups = groups.New(groups.Options{Store: o.Store, Log: o.Log, WriteTimeout: o.WriteTimeout, StopTimeout: o.StopTimeout, Go: x.lend})
+	x := &Exchange{o: o, routes: way.New(o.Store, o.AllowAnonymous, o.Rooms.Seen), roll: roll.New[*Line](o.MaxCalls)}
+	x.groups = groups.New(groups.Options{Store: o.Store, Log: o.Log, WriteTimeout: o.WriteTimeout, StopTimeout: o.StopTimeout, Go: x.crew.Lend})
 	x.transfers = transfer.New(transfer.Options{Store: o.Store, Rooms: o.Rooms, Lines: switchboard{x}, Prompts: o.Prompts, Log: o.Log, WriteTimeout: o.WriteTimeout})
 	return x
 }
 
 // Live returns how many calls there are.
-func (x *Exchange) Live() int {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return len(x.lines)
-}
+func (x *Exchange) Live() int { return x.roll.Live() }
 
 // Accept routes the invite (conference UUID, conference:<uuid>, direct.<hash>, dial-in alias; for extensions also other extensions and numbers) and makes the call's record. A refusal is a fault: NotFound, Unauthenticated (the
 // door should challenge), Denied, Conflict, Exhausted, Unavailable; nothing has been written then. What it returns holds media ports
@@ -112,36 +104,14 @@ func (x *Exchange) Accept(ctx context.Context, in Invite, d Dialog) (*Line, erro
 	}
 	l := x.newLine(call.ID(uuid.NewString()), customer, p)
 	l.inbound = inbound{d, in}
-	if err := x.enlist(l.id, l); err != nil {
+	if err := x.roll.Enlist(l.id, l); err != nil {
 		return nil, err
 	}
 	if err := l.open(cause.With(ctx, ledger.Phone(l.id, in.SIPCallID, in.Peer.Addr()))); err != nil {
 		l.close()
-		x.strike(l.id)
+		x.roll.Strike(l.id)
 		return nil, err
 	}
 	x.o.Log.Info("call accepted", "call", l.id, "conference", p.conference, "peer", in.Peer)
 	return l, nil
-}
-
-func (x *Exchange) enlist(id call.ID, l *Line) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.o.MaxCalls > 0 && len(x.lines) >= x.o.MaxCalls {
-		return fault.New(fault.Unavailable, "OVERLOADED", "the server has as many calls as it takes (%d); try again later", x.o.MaxCalls)
-	}
-	x.lines[id] = l
-	return nil
-}
-
-func (x *Exchange) strike(id call.ID) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	delete(x.lines, id)
-}
-
-func (x *Exchange) line(id call.ID) *Line {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.lines[id]
 }

@@ -233,14 +233,14 @@ func (x *Exchange) dial(ctx context.Context, customer string, p plan, o *outboun
 	if o.made != nil {
 		o.made(l)
 	}
-	if err := x.enlist(l.id, l); err != nil {
+	if err := x.roll.Enlist(l.id, l); err != nil {
 		callee.Release(o.hops)
 		return nil, err
 	}
 	if err := l.openOut(ctx); err != nil {
 		callee.Release(o.hops)
 		l.close()
-		x.strike(l.id)
+		x.roll.Strike(l.id)
 		return nil, err
 	}
 	if err := errors.Join(x.chain(ctx, l), l.reserve(ctx)); err != nil {
@@ -301,34 +301,15 @@ func (x *Exchange) dialer() Dialer {
 
 // run has a line run in a goroutine of the exchange, as long as that runs.
 func (x *Exchange) run(l *Line) bool {
-	return x.lend(func(life context.Context) {
+	return x.crew.Lend(func(life context.Context) {
 		if err := l.Run(life); err != nil {
 			x.o.Log.Error("line ended with an error", "call", l.id, "error", err)
 		}
 	})
 }
 
-// lend runs f in a goroutine of the exchange; false when that does not run.
-func (x *Exchange) lend(f func(life context.Context)) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.life == nil || x.life.Err() != nil {
-		return false
-	}
-	life := x.life
-	x.work.Go(func() { f(life) })
-	return true
-}
-
 // Run runs the calls that are placed until ctx ends, and returns when all of them have ended.
 func (x *Exchange) Run(ctx context.Context) error {
-	x.mu.Lock()
-	x.life = ctx
-	x.mu.Unlock()
-	<-ctx.Done()
-	x.mu.Lock()
-	x.life = nil // nobody starts a line after this
-	x.mu.Unlock()
-	x.work.Wait()
+	x.crew.Run(ctx)
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 // Hangup ends the call and returns it as it is then. A call that has ended comes back with fault.Conflict CALL_ALREADY_HANGUP, an unknown
 // one is fault.NotFound CALL_NOT_FOUND. It waits until the end is written; when ctx ends before, the call still ends.
 func (x *Exchange) Hangup(ctx context.Context, callID string) (call.Call, error) {
-	l := x.line(call.ID(callID))
+	l := x.roll.Line(call.ID(callID))
 	if l == nil {
 		return ledger.End(ctx, x.o.Store, call.ID(callID))
 	}

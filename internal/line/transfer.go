@@ -45,7 +45,7 @@ type finder interface {
 
 // Transfer begins to transfer a live call of the customer's; see transfer.Host.Start. Calls that are not live or not answered are refused as by Control.
 func (x *Exchange) Transfer(ctx context.Context, callID string, q transfer.Request) (calls.Transfer, error) {
-	l := x.line(call.ID(callID))
+	l := x.roll.Line(call.ID(callID))
 	if l == nil || l.customer != q.CustomerID {
 		_, err := ledger.Over(ctx, x.o.Store, q.CustomerID, call.ID(callID))
 		return calls.Transfer{}, err
@@ -81,9 +81,7 @@ func (p party) Seat() (at transfer.Seat, ok bool) {
 // HandOver implements transfer.Phone.
 func (p party) HandOver(on bool) {
 	if p.handing.Store(on); on {
-		p.x.mu.Lock()
-		delete(p.x.chained, p.id)
-		p.x.mu.Unlock()
+		p.x.roll.Unchain(p.id)
 	}
 }
 
@@ -101,11 +99,11 @@ func (p party) Hangup(ctx context.Context, why string) {
 // switchboard is the exchange as transfers see it.
 type switchboard struct{ x *Exchange }
 
-func (b switchboard) Lend(f func(life context.Context)) bool { return b.x.lend(f) }
+func (b switchboard) Lend(f func(life context.Context)) bool { return b.x.crew.Lend(f) }
 
 // Phone implements transfer.Lines.
 func (b switchboard) Phone(id string) transfer.Phone {
-	if l := b.x.line(call.ID(id)); l != nil {
+	if l := b.x.roll.Line(call.ID(id)); l != nil {
 		return party{l}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // where the call is. Either may be nil. life ends with the call, by a fault that says why: CALL_ENDED. A call that is not live is a fault.Conflict,
 // CALL_ALREADY_HANGUP. detach may be called more than once.
 func (x *Exchange) Attach(ctx context.Context, callID string, tap func(tag string) mixer.Tap, s mixer.Sound) (life context.Context, detach func(), err error) {
-	l := x.line(call.ID(callID))
+	l := x.roll.Line(call.ID(callID))
 	if l == nil {
 		return nil, nil, fault.New(fault.Conflict, "CALL_ALREADY_HANGUP", "call %s is not live; there is nothing to hear of it", callID)
 	}
