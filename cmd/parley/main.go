@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -69,7 +70,27 @@ func (c *serveCommand) Run() error {
 	if err := c.testClock.follow(ctx); err != nil {
 		return err
 	}
+	defer c.reread(l)()
 	return server.Serve(ctx, l.Config, os.Stdout, version)
+}
+
+// reread reads the configuration again at each SIGHUP until the returned function is called. One that is wrong changes nothing.
+func (c *serveCommand) reread(l *config.Loaded) (stop func()) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGHUP)
+	go func() {
+		for range asked {
+			if next, err := c.load(); err != nil {
+				slog.Error("the configuration cannot be used; the server goes on with the old one", "error", err)
+			} else {
+				l = server.Reread(l, next)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(asked)
+		close(asked)
+	}
 }
 
 type configCommand struct {

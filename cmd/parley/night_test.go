@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"parley/internal/config"
 	"parley/internal/server"
@@ -138,5 +143,70 @@ func TestNight(t *testing.T) {
 	}
 	if _, err := config.Load("", []string{"PARLEY_SERVER=http://" + c.HTTP}, nil); err != nil {
 		t.Errorf("a variable of the commands keeps the server from starting: %v", err)
+	}
+}
+
+// TestReread: at SIGHUP a server in a process of its own takes over what it can, says what needs a restart, refuses what is wrong, and goes on.
+func TestReread(t *testing.T) {
+	if words := os.Getenv("PARLEY_TEST_SERVE"); words != "" {
+		os.Unsetenv("PARLEY_TEST_SERVE")
+		os.Exit(run(strings.Fields(words)))
+	}
+	file, said := filepath.Join(t.TempDir(), "parley.yaml"), &strings.Builder{}
+	set := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("log: {level: info}")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestReread$")
+	cmd.Env = append(os.Environ(), "PARLEY_TEST_SERVE="+strings.Join([]string{
+		"serve --dev --config", file, "--data", t.TempDir(), "--http", freeAddress(t), "--sip", freeAddress(t), "--media-ports 42100-42199",
+	}, " "))
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer ended.Stop()
+	lines := bufio.NewScanner(log)
+	until := func(what string) {
+		t.Helper()
+		for lines.Scan() {
+			fmt.Fprintln(said, lines.Text())
+			if strings.Contains(lines.Text(), what) {
+				return
+			}
+		}
+		t.Fatalf("the log ends without %q:\n%s", what, said)
+	}
+	hangup := func() {
+		t.Helper()
+		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until("msg=ready")
+	set("log: {level: nonsense}")
+	hangup()
+	until("goes on with the old one")
+	set("log: {level: debug}\nlimits: {calls: 7}")
+	hangup()
+	until("needs a restart\" key=limits.calls")
+	until("key=log.level from=info to=debug")
+	until("configuration read again")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	until("level=DEBUG") // parts are stopped
+	for lines.Scan() {   // to the end
+		continue
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("exit: %v", err)
 	}
 }

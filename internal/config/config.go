@@ -141,7 +141,7 @@ type Limits struct {
 
 // Log settings.
 type Log struct {
-	Level  string `key:"log.level" doc:"debug, info, warn or error"`
+	Level  string `key:"log.level" live:"true" doc:"debug, info, warn or error"`
 	Format string `key:"log.format" doc:"text or json"`
 }
 

@@ -112,3 +112,27 @@ func TestEverySettingSaysWhy(t *testing.T) {
 		seen[s.Key], seen[s.Env] = true, true
 	}
 }
+
+func TestChanges(t *testing.T) {
+	was, err := Load(write(t, "log: {level: debug}\naccess_key: 0123456789abcdef"), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := Load(write(t, "log: {level: warn}\naccess_key: 0123456789abcdeg\nlimits: {calls: 7}"), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := was.Changes(was); len(got) != 0 {
+		t.Errorf("no change: %v", got)
+	}
+	live := map[string]bool{}
+	for _, c := range was.Changes(is) {
+		live[c.Key] = c.Live
+		if c.Key == "access_key" && (c.From != c.To || strings.Contains(c.To, "0123")) {
+			t.Errorf("a secret is told: %+v", c)
+		}
+	}
+	if len(live) != 3 || !live["log.level"] || live["limits.calls"] || live["access_key"] {
+		t.Errorf("changed: %v", live)
+	}
+}

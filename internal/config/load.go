@@ -68,10 +68,29 @@ func (l *Loaded) Settings() []Setting {
 	return out
 }
 
+// Change is a setting that is another one now.
+type Change struct {
+	Key, From, To string // secrets are masked
+	Live          bool   // it can be had without a restart
+}
+
+// Changes lists what next has otherwise.
+func (l *Loaded) Changes(next *Loaded) []Change {
+	var out []Change
+	was, is := l.Settings(), next.Settings()
+	now := next.fields()
+	for i, f := range l.fields() {
+		if text(f.value) != text(now[i].value) {
+			out = append(out, Change{Key: f.key, From: was[i].Value, To: is[i].Value, Live: f.live})
+		}
+	}
+	return out
+}
+
 // field is one setting of a Config with its tags.
 type field struct {
 	key, flag, doc string
-	secret         bool
+	secret, live   bool
 	value          reflect.Value
 }
 
@@ -89,7 +108,7 @@ func collect(v reflect.Value, out []field) []field {
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
 		if key := tag.Get("key"); key != "" {
-			out = append(out, field{key, tag.Get("flag"), tag.Get("doc"), tag.Get("secret") == "true", v.Field(i)})
+			out = append(out, field{key, tag.Get("flag"), tag.Get("doc"), tag.Get("secret") == "true", tag.Get("live") == "true", v.Field(i)})
 		} else {
 			out = collect(v.Field(i), out)
 		}

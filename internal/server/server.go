@@ -300,13 +300,3 @@ func (p *parts) summary(out io.Writer, version, key string) {
 	}
 	fmt.Fprintln(out, b.String())
 }
-
-func newLog(c config.Log) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.Level)) // checked by config
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
-}
