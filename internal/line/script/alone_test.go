@@ -392,6 +392,41 @@ func TestAfterRecording(t *testing.T) {
 	})
 }
 
+// TestShares says that a customer whose flows take all that it may have leaves room for others, and holds up no flow that follows a recording of theirs.
+func TestShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *script.Options) { o.AloneEach = 2 })
+		w.run()
+		defer w.stop()
+		for range 2 {
+			if _, err := w.p.Start(t.Context(), w.alone(`[{"type":"block"}]`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.p.Start(t.Context(), w.alone(`[]`)); fault.ReasonOf(err) != "FLOWS_BUSY" {
+			t.Error(err)
+		}
+		id := w.flow(`[{"type":"sleep"}]`)
+		rec := uuid.NewString()
+		data, _ := json.Marshal(map[string]string{"id": rec, "on_end_flow_id": id})
+		if err := w.st.Append(t.Context(), &store.Change{Key: "recording/" + rec, Events: []store.Event{{
+			ID: uuid.NewString(), Type: "recording_finished", At: time.Now(), CustomerID: me, Resource: rec, Data: data,
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		rows, err := w.st.List(t.Context(), store.Query{Kind: store.Activeflow, Reference: rec, Limit: 10})
+		if err != nil || len(rows) != 1 || w.record(rows[0].ID).EndReason != "FLOWS_BUSY" {
+			t.Errorf("%d runs after the recording, %v", len(rows), err)
+		}
+		plan := w.alone(`[{"type":"block"}]`)
+		plan.CustomerID = others
+		if _, err := w.p.Start(t.Context(), plan); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestManyAtOnce runs flows at once and stops some of them meanwhile.
 func TestManyAtOnce(t *testing.T) {
 	w := newWorld(t, func(o *script.Options) { o.Alone = 50 })

@@ -58,7 +58,7 @@ func (p *Performer) close() {
 
 // alone performs a run that is on no call.
 func (p *Performer) alone(ctx context.Context, w *walk) {
-	defer func() { <-p.slots }()
+	defer p.berths.Leave(w.plan.CustomerID)
 	ctx, cancel := context.WithTimeoutCause(ctx, p.o.MaxAge, cause("FLOW_TOO_LONG"))
 	defer cancel()
 	w.perform(ctx, nil)

@@ -48,7 +48,7 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Start(ctx, Plan{
+	plan := Plan{
 		CustomerID: e.CustomerID, Actions: f.Actions,
 		Env: run.Env{
 			ActiveflowID: uuid.NewSHA1(endSpace, []byte(e.ID)).String(), FlowID: f.ID, ReferenceType: active.AfterRecording, ReferenceID: r.ID,
@@ -59,7 +59,11 @@ func (p *Performer) afterRecording(ctx context.Context, e *store.Event) error {
 			"voipbin.recording.status": strings.TrimPrefix(e.Type, "recording_"), "voipbin.recording.end_reason": r.EndReason, "voipbin.recording.format": r.Format,
 			"voipbin.recording.recording_name": name, "voipbin.recording.filenames": name + "." + r.Format,
 		},
-	})
+	}
+	_, err = p.Start(ctx, plan)
+	if fault.ReasonOf(err) == busy && p.berths.Spent(e.CustomerID) { // others do not wait for it
+		err = p.turnAway(ctx, plan)
+	}
 	if fault.ReasonOf(err) == "ALREADY_EXISTS" || fault.KindOf(err) == fault.Invalid {
 		return nil
 	}

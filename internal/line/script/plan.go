@@ -121,25 +121,23 @@ func (p *Performer) Perform(ctx context.Context, plan Plan, s *Stage) run.End {
 	return plan.walk.perform(ctx, s)
 }
 
-// Start begins a run on no call, in a goroutine of Run, and returns its record. More than Options.Alone of them are refused with fault.Unavailable,
-// FLOWS_BUSY; the id of a known one is a fault.Conflict, ALREADY_EXISTS.
+// Start begins a run on no call, in a goroutine of Run, and returns its record. More than Options.Alone of them, and than AloneEach of a customer,
+// are refused with fault.Unavailable, FLOWS_BUSY; the id of a known one is a fault.Conflict, ALREADY_EXISTS.
 func (p *Performer) Start(ctx context.Context, plan Plan) (active.Activeflow, error) {
-	select {
-	case p.slots <- struct{}{}:
-	default:
-		return active.Activeflow{}, fault.New(fault.Unavailable, "FLOWS_BUSY", "as many flows run without a call as may (%d); try again later", p.o.Alone)
+	if err := p.berths.Take(plan.CustomerID); err != nil {
+		return active.Activeflow{}, err
 	}
 	if plan.Env.ReferenceType == "" {
 		plan.Env.ReferenceType = active.ByAPI
 	}
 	plan, err := p.Prepare(ctx, plan)
 	if err != nil {
-		<-p.slots
+		p.berths.Leave(plan.CustomerID)
 		return active.Activeflow{}, err
 	}
 	made := plan.walk.record.State()
 	if !p.launch(plan.walk) {
-		<-p.slots
+		p.berths.Leave(plan.CustomerID)
 		plan.walk.perform(ended(run.Lost), nil)
 		return active.Activeflow{}, fault.New(fault.Unavailable, "STOPPING", "the server is stopping; try again when it is back")
 	}
@@ -179,13 +177,20 @@ func (p *Performer) follow(ctx context.Context, before Plan, vars map[string]str
 	}
 	_, err = p.Start(ctx, plan)
 	if fault.ReasonOf(err) == busy {
-		if plan, err = p.Prepare(ctx, plan); err == nil {
-			plan.walk.perform(ended(busy), nil)
-		}
+		err = p.turnAway(ctx, plan)
 	}
 	if err != nil {
 		log.Warn("the flow after this one cannot be started", "flow", f.ID, "error", err)
 	}
+}
+
+// turnAway leaves a record of a run that finds no room.
+func (p *Performer) turnAway(ctx context.Context, plan Plan) error {
+	plan, err := p.Prepare(ctx, plan)
+	if err == nil {
+		plan.walk.perform(ended(busy), nil)
+	}
+	return err
 }
 
 // busy is the end of a run that should have followed another and found no room.

@@ -13,6 +13,7 @@ import (
 	"parley/internal/flow/action"
 	"parley/internal/flow/active"
 	"parley/internal/flow/run"
+	"parley/internal/line/script/berth"
 	"parley/internal/line/script/reach"
 	"parley/internal/line/script/record"
 	"parley/internal/line/script/say"
@@ -30,7 +31,8 @@ type Options struct {
 	// Call dials for runs that are on no call, and does not wait; nil: they cannot (CALLS_UNAVAILABLE). It may be called from any goroutine.
 	Call func(ctx context.Context, p Plan, o *action.Calling) error
 
-	Alone        int           // runs on no call at once; 100
+	Alone        int           // runs on no call at once; 1000
+	AloneEach    int           // of them of one customer; 100, or as many as Alone
 	Pending      int           // requests of webhook_send that nobody waits for; 256
 	Senders      int           // of them at once; 8
 	Linger       time.Duration // longest time in which Run, when it is to end, makes those that still wait; 5 s
@@ -62,8 +64,8 @@ type Performer struct {
 	o       Options
 	voice   say.Voice
 	outside *reach.Caller
-	slots   chan struct{}       // taken by runs on no call
-	starts  chan *walk          // runs on no call that begin; as many as slots
+	berths  *berth.Berths       // taken by runs on no call
+	starts  chan *walk          // runs on no call that begin; as many as berths
 	late    chan *record.Record // whose end could not be written
 
 	mu     sync.Mutex // guards what follows
@@ -74,7 +76,8 @@ type Performer struct {
 // New makes a Performer.
 func New(o Options) *Performer {
 	o.Log = cmp.Or(o.Log, slog.Default())
-	o.Alone = cmp.Or(o.Alone, 100)
+	o.Alone = cmp.Or(o.Alone, 1000)
+	o.AloneEach = min(cmp.Or(o.AloneEach, 100), o.Alone)
 	o.Pending = cmp.Or(o.Pending, 256)
 	o.Senders = cmp.Or(o.Senders, 8)
 	o.Linger = cmp.Or(o.Linger, 5*time.Second)
@@ -87,6 +90,6 @@ func New(o Options) *Performer {
 	return &Performer{
 		o: o, voice: say.Voice{Library: o.Prompts, Log: o.Log},
 		outside: reach.New(reach.Options{HTTP: o.HTTP, Log: o.Log, Timeout: o.Timeout, Pending: o.Pending, Senders: o.Senders, Linger: o.Linger}),
-		slots:   make(chan struct{}, o.Alone), starts: make(chan *walk, o.Alone), late: make(chan *record.Record, 1024), live: map[string]*walk{},
+		berths:  berth.New(o.Alone, o.AloneEach), starts: make(chan *walk, o.Alone), late: make(chan *record.Record, 1024), live: map[string]*walk{},
 	}
 }
