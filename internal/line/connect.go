@@ -78,7 +78,7 @@ func (l *stage) Connect(ctx context.Context, o *action.Connecting) (call.HangupR
 // ring calls all of to and returns when one has answered; the others are hung up. An error says that none has, with the last one's reason.
 func (l *stage) ring(ctx context.Context, o *action.Connecting, id conference.ID, to []call.Address, agentID string) (call.HangupReason, error) {
 	order := Order{
-		CustomerID: l.customer, Source: l.sourceOr(o.Source), Anonymous: o.Anonymous, MasterCallID: string(l.id), AgentID: agentID,
+		CustomerID: l.customer, Source: l.sourceOr(o.Source), Anonymous: o.Anonymous, MasterCallID: string(l.id), AgentID: agentID, CallCount: l.plan.show.Env.CallCount + 1,
 		Join: &Joining{ConferenceID: string(id), Straight: true},
 	}
 	news := make(chan early.News[*Line], early.MostNews*calleesMax)

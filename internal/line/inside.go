@@ -3,6 +3,8 @@ package line
 import (
 	"context"
 
+	"parley/internal/fault"
+	"parley/internal/flow/run"
 	"parley/internal/line/inside"
 )
 
@@ -10,6 +12,9 @@ import (
 func (l *Line) invite(ctx context.Context, o Outgoing) (Departure, error) {
 	if o.Conference == "" {
 		return l.x.dialer().Dial(ctx, o, l)
+	}
+	if l.outbound.count >= run.CallsMax {
+		return nil, fault.New(fault.Conflict, "CALL_LOOP", "%d calls have called one another before this one; look for a conference whose flow calls it", run.CallsMax)
 	}
 	pair := inside.NewPair(o.Timeout)
 	in := Invite{
@@ -20,7 +25,9 @@ func (l *Line) invite(ctx context.Context, o Outgoing) (Departure, error) {
 		pair.Callee().Reject(err)
 		return nil, err
 	}
-	l.tie, other.tie = l.x.ties.Tie()
+	if l.tie, other.tie = l.x.ties.Tie(); other.plan.show != nil {
+		other.plan.show.Env.CallCount = l.outbound.count
+	}
 	if !l.x.run(other) {
 		other.press(ctx, nil)
 		_ = other.Run(ctx)

@@ -103,3 +103,38 @@ func TestForeignConference(t *testing.T) {
 		}
 	})
 }
+
+// TestConferenceThatCallsItself says that a conference whose flow calls it ends that after ten times, however it does.
+func TestConferenceThatCallsItself(t *testing.T) {
+	for _, kind := range []string{"call", "connect"} {
+		place(t, nil, func(b *theatre, _ *network) {
+			c := b.conference(conference.Settings{PreFlowID: b.flow(
+				`[{"type":"`+kind+`","option":{"destinations":[{"type":"conference","target":"${voipbin.conference.id}"}],"actions":[{"type":"sleep","option":{"duration":20000}}]}},{"type":"sleep","option":{"duration":20000}}]`, "")})
+			if _, err := b.x.Place(b.ctx, orderTo(c, `[{"type":"sleep","option":{"duration":30000}}]`)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+			if n := len(b.calls()); n < 4 || n > 24 {
+				t.Errorf("%s: %d calls", kind, n)
+			}
+			time.Sleep(10 * time.Minute)
+			if b.x.Live() != 0 {
+				t.Errorf("%s: %d calls are live", kind, b.x.Live())
+			}
+		})
+	}
+}
+
+// TestCallFromHereIsKnown says that a call from here is not asked for the PIN.
+func TestCallFromHereIsKnown(t *testing.T) {
+	place(t, nil, func(b *theatre, _ *network) {
+		c := b.conference(conference.Settings{PIN: "1234"})
+		if _, err := b.x.Place(b.ctx, orderTo(c, `[{"type":"sleep","option":{"duration":30000}}]`)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if p := b.participant(); p.Status != conference.Joined {
+			t.Errorf("it is %s", p.Status)
+		}
+	})
+}

@@ -23,6 +23,7 @@ import (
 type outbound struct {
 	from, to call.Address
 	agent    string       // whose call it is, "" for nobody's
+	count    int          // of the calls before it, each placed by a flow of the one before
 	group    string       // id of its groupcall, "" for none
 	master   string       // id of the call whose end ends it, "" for none
 	hops     []callee.Hop // that have not been tried, the next one first

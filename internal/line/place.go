@@ -113,7 +113,7 @@ func (x *Exchange) place(ctx context.Context, o Order, p func() plan, to callee.
 
 func (x *Exchange) outboundTo(o Order, c callee.Callee) *outbound {
 	return &outbound{
-		from: o.Source, to: c.To, master: o.MasterCallID, hops: c.Hops, agent: cmp.Or(c.Agent, o.AgentID), picked: make(chan struct{}), early: o.Early,
+		from: o.Source, to: c.To, master: o.MasterCallID, hops: c.Hops, agent: cmp.Or(c.Agent, o.AgentID), count: o.CallCount, picked: make(chan struct{}), early: o.Early,
 	}
 }
 
