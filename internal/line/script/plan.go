@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,9 +128,7 @@ func (p *Performer) Start(ctx context.Context, plan Plan) (active.Activeflow, er
 	if err := p.berths.Take(plan.CustomerID); err != nil {
 		return active.Activeflow{}, err
 	}
-	if plan.Env.ReferenceType == "" {
-		plan.Env.ReferenceType = active.ByAPI
-	}
+	plan.Env.ReferenceType = cmp.Or(plan.Env.ReferenceType, active.ByAPI)
 	plan, err := p.Prepare(ctx, plan)
 	if err != nil {
 		p.berths.Leave(plan.CustomerID)

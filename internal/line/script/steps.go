@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -82,11 +83,7 @@ func (w *walk) actOnCall(ctx context.Context, step run.Step) (out outcome, err e
 	case *action.Connecting:
 		return w.connect(ctx, o)
 	case *action.Muting:
-		direction := o.Direction
-		if direction == "" {
-			direction = "both"
-		}
-		return out, w.stage.Phone.Mute(ctx, direction)
+		return out, w.stage.Phone.Mute(ctx, cmp.Or(o.Direction, "both"))
 	case *action.None:
 		if step.Action.Type == action.RecordingStop || step.Action.Type == action.ExternalMediaStop {
 			return out, w.end(ctx, step.Action.Type)
