@@ -31,24 +31,35 @@ func (r *room) announce(n tape.Notice) {
 	}
 	customer := r.state.Conference.CustomerID
 	r.host.wg.Go(func() {
-		heard := port != nil && m != nil
+		heard, trouble := port != nil && m != nil, error(nil)
 		if heard {
 			s, err := r.host.noticeSound(customer, n.Kind)
 			if err == nil {
 				err = sound.Tell(r.host.ctx, m, port, s)
 			}
-			if heard = err == nil; !heard {
-				r.host.o.Log.Error("cannot announce a recording; the leg is not stored", "conference", r.id, "participant", n.Participant, "error", err)
-			}
+			heard, trouble = err == nil, err
 		}
 		c := conference.Announced{At: wall.Now(), ID: conference.ParticipantID(n.Participant), Recording: n.Recording, Failed: !heard}
 		if err := (taped{r.host, r.id}).tell(r.host.ctx, c); err != nil {
 			r.host.o.Log.Info("nobody to tell of an announcement", "conference", r.id, "participant", n.Participant, "error", err)
 		}
+		if trouble != nil { // the room has been told, so it knows by now whether somebody just left
+			r.host.unheard(r.id, seat, trouble)
+		}
 		if !heard && n.Tries < tape.NoticeTries && pause(r.host.ctx, tape.NoticeAgain, nil) {
 			_ = (taped{r.host, r.id}).tell(r.host.ctx, conference.Announce{At: wall.Now(), ID: c.ID}) // whoever has left, or is not recorded any more, is none
 		}
 	})
+}
+
+// unheard logs why an announcement was not heard: that somebody leaves in the middle of it is no trouble.
+func (h *Host) unheard(id conference.ID, seat *Seat, err error) {
+	select {
+	case <-seat.Done():
+		h.o.Log.Info("left before the announcement of a recording was over", "conference", id, "participant", seat.id)
+	default:
+		h.o.Log.Error("cannot announce a recording; the leg is not stored", "conference", id, "participant", seat.id, "error", err)
+	}
 }
 
 func (h *Host) noticeSound(customer, kind string) (prompt.Sound, error) {
