@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/api"
+	"parley/internal/conference"
 	"parley/internal/fault"
 	"parley/internal/recording/archive"
 	"parley/internal/recording/render"
@@ -121,5 +122,29 @@ func TestLinkOfTheStore(t *testing.T) {
 		if a := w.must("GET", path+"/file", nil); len(a.raw) != 44+16000 {
 			t.Errorf("%s: %d bytes", reason, len(a.raw))
 		}
+	}
+}
+
+// slow is an archive in which a file is half made.
+type slow struct{ *archive.Archive }
+
+func (slow) Progress(string) (float64, bool) { return 0.421, true }
+
+// TestProgress: a recording whose file is being made says how far that is, and no other does.
+func TestProgress(t *testing.T) {
+	w := newWorld(t, func(o *api.Options) { o.Recordings = slow{newArchive(t)} })
+	room, id := w.must("POST", "/conferences", object{}).id(), uuid.NewString()
+	shown := func() any { return w.must("GET", "/recordings/"+id, nil).body["progress"] }
+	w.tell(room, conference.StartRecording{At: time.Now(), ID: id})
+	if p := shown(); p != nil {
+		t.Errorf("while it runs: %v", p)
+	}
+	w.tell(room, conference.StopRecording{At: time.Now()})
+	if p := shown(); p != float64(42) {
+		t.Errorf("while it is made: %v", p)
+	}
+	w.tell(room, conference.FinishRecording{At: time.Now(), ID: id})
+	if p := shown(); p != nil {
+		t.Errorf("at the end: %v", p)
 	}
 }

@@ -31,8 +31,15 @@ type Recordings interface {
 	Manifest(ctx context.Context, id string) (render.Manifest, error)
 	Peaks(ctx context.Context, id string, what render.Rendition, points int) (render.Peaks, error)
 	Remove(ctx context.Context, id string) error
+	Renditions
+}
+
+// Renditions is what it asks of what is made of them.
+type Renditions interface {
 	// Link returns a URL of the store of files itself for a rendition; BLOB_LINK_UNSUPPORTED when there is none.
 	Link(ctx context.Context, id string, what render.Rendition, lasts time.Duration) (string, error)
+	// Progress returns how much of a rendition is made, from 0 to 1; false while none is.
+	Progress(id string) (float64, bool)
 }
 
 // Tapes is what the door asks of recordings of calls; *calls.Desk is one.
@@ -150,7 +157,20 @@ func (d *Door) getRecording(r *rest.Request) (rest.Reply, error) {
 	if err != nil {
 		return rest.Reply{}, err
 	}
-	return rest.Tagged(x.Resource())
+	out := shownRecording{Resource: x.Resource()}
+	if d.o.Recordings != nil && x.Status == tape.Stopping {
+		if part, making := d.o.Recordings.Progress(x.ID); making {
+			percent := int(100 * part)
+			out.Progress = &percent
+		}
+	}
+	return rest.Tagged(out)
+}
+
+// shownRecording is a recording with how far its file is made.
+type shownRecording struct {
+	tape.Resource
+	Progress *int `json:"progress,omitempty"` // in percent; only while it is made
 }
 
 // deleteRecording marks it first: what a crash leaves behind of the sound is removed at the next start.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,6 +27,13 @@ import (
 type Library struct {
 	o    Options
 	turn chan struct{} // holds one, for whoever renders
+	now  atomic.Pointer[making]
+}
+
+// making is what whoever has the turn makes.
+type making struct {
+	id string
+	r  *render.Recording
 }
 
 // Options say where recordings live. Of Capture only MinFree, GiveUp, Ring and Key count.
@@ -103,7 +111,9 @@ func (l *Library) make(ctx context.Context, id string, r *render.Recording, what
 	key := keyOf(id, what)
 	path := filepath.Join(l.o.Dir, id, filepath.Base(key)+".partial")
 	defer os.Remove(path)
+	l.now.Store(&making{id, r})
 	made, err := renderTo(ctx, path, r, what)
+	l.now.Store(nil)
 	if err != nil {
 		return File{}, err
 	}
@@ -197,6 +207,14 @@ func (l *Library) list(ctx context.Context, id string, f File) error {
 func (l *Library) Open(ctx context.Context, f File, offset, length int64) (io.ReadCloser, error) {
 	r, _, err := l.o.Blobs.Open(ctx, f.Key, offset, length)
 	return r, err
+}
+
+// Progress returns how much of a rendition of the recording is made, from 0 to 1; false while none is.
+func (l *Library) Progress(id string) (float64, bool) {
+	if m := l.now.Load(); m != nil && m.id == id {
+		return m.r.Progress(), true
+	}
+	return 0, false
 }
 
 // Link returns a URL of a rendition that needs no credential; see blob.Store.

@@ -71,6 +71,9 @@ func (a *Archive) Link(ctx context.Context, id string, what render.Rendition, la
 	return a.library.Link(ctx, f.file, lasts)
 }
 
+// Progress returns how much of a rendition of the recording is made, from 0 to 1; false while none is.
+func (a *Archive) Progress(id string) (float64, bool) { return a.library.Progress(id) }
+
 func (a *Archive) begin() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

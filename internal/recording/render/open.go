@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/fault"
@@ -31,6 +32,7 @@ type Recording struct {
 	marks   []page.Mark
 	pauses  []span
 	damages []page.Damage
+	done    atomic.Uint64 // ticks of the rendition that is made
 }
 
 // lane is what is known of a lane after the first reading.

@@ -62,6 +62,7 @@ func (r *Recording) Render(ctx context.Context, w io.Writer, what Rendition) (Ma
 	if err != nil {
 		return Made{}, err
 	}
+	r.done.Store(0)
 	out := newCounter(w)
 	enc, err := r.encoder(out, what.Format, channels)
 	if err != nil {
@@ -138,6 +139,11 @@ func (r *Recording) routes(what Rendition) (routes [][]int, channels int, err er
 }
 
 // produce makes the channels tick by tick.
+// Progress returns how much of the rendition that was asked for last is made, from 0 to 1. Anyone may call it.
+func (r *Recording) Progress() float64 {
+	return min(float64(r.done.Load())/float64(max(r.kept(), 1)), 1)
+}
+
 func (r *Recording) produce(ctx context.Context, routes [][]int, channels int, each func([][]int16) error) error {
 	buses := make([]*bus, channels)
 	for i := range buses {
@@ -162,6 +168,7 @@ func (r *Recording) produce(ctx context.Context, routes [][]int, channels int, e
 				return err
 			}
 		}
+		r.done.Add(1)
 		return each(out)
 	})
 }

@@ -147,6 +147,9 @@ func samples(t *testing.T, r *render.Recording, what render.Rendition) ([]int16,
 	var b bytes.Buffer
 	what.Format = render.WAV
 	made, err := r.Render(context.Background(), &b, what)
+	if p := r.Progress(); err == nil && r.Length() > 0 && p != 1 {
+		t.Errorf("%v is made of all", p)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
