@@ -73,7 +73,8 @@ type socket struct {
 	heard   atomic.Int64  // when the client last gave a sign of life, Unix ns
 	changed chan struct{} // orders have come
 
-	using topics // by the goroutine that writes
+	using topics    // by the goroutine that writes
+	asked time.Time // by the same: when the first ping went out that is not answered
 
 	mu   sync.Mutex
 	want topics // what is wished; never written in place
@@ -180,9 +181,14 @@ func (s *socket) linger(read <-chan struct{}, err error) {
 	}
 }
 
-// alive ends a socket whose client has been silent for too long.
+// alive ends a socket whose client has left pings unanswered for too long. A ping has just been sent. While entries are on their way to a client that takes
+// them slowly there is none, and nothing to be answered.
 func (s *socket) alive() error {
-	if time.Since(time.Unix(0, s.heard.Load())) > s.f.o.Patience {
+	heard, now := time.Unix(0, s.heard.Load()), time.Now()
+	switch {
+	case s.asked.IsZero() || heard.After(s.asked):
+		s.asked = now
+	case now.Sub(s.asked) > s.f.o.Patience:
 		return errSilent
 	}
 	return nil
