@@ -297,6 +297,7 @@ func (p *parts) summary(out io.Writer, version, key string) {
 	}
 	if p.c.Dev {
 		row("mode", "--dev: anonymous calls are let in, loopback only")
+		row("try", "parley conferences create --dial-in demo   then call sip:demo@"+p.c.SIP)
 	}
 	fmt.Fprintln(out, b.String())
 }
