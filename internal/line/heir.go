@@ -109,7 +109,9 @@ func (l *Line) inherit(ctx context.Context, in Invite, early bool) {
 		}
 	}
 	if early {
-		l.plan.join.Name = name
+		if !l.began {
+			l.plan.join.Name = name
+		}
 		l.note(ctx, call.Answer{At: wall.Now()})
 		l.proceed()
 	} else if c != nil && c.entered {
