@@ -18,8 +18,8 @@ const (
 	kinds   = 1000
 )
 
-// Handler is a slog.Handler in front of another one. Any goroutine may use it.
-type Handler struct {
+// Gate is a slog.Handler in front of another one. Any goroutine may use it.
+type Gate struct {
 	next   slog.Handler
 	bursts *bursts
 }
@@ -36,28 +36,28 @@ type burst struct {
 	written, held int
 }
 
-// New returns a handler in front of next.
-func New(next slog.Handler) *Handler {
-	return &Handler{next, &bursts{seen: map[kind]*burst{}}}
+// New returns a Gate in front of next.
+func New(next slog.Handler) *Gate {
+	return &Gate{next, &bursts{seen: map[kind]*burst{}}}
 }
 
 // Enabled asks the handler behind.
-func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
+func (h *Gate) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
 }
 
 // WithAttrs and WithGroup count together with h.
-func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &Handler{h.next.WithAttrs(attrs), h.bursts}
+func (h *Gate) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &Gate{h.next.WithAttrs(attrs), h.bursts}
 }
 
 // WithGroup is like WithAttrs.
-func (h *Handler) WithGroup(name string) slog.Handler {
-	return &Handler{h.next.WithGroup(name), h.bursts}
+func (h *Gate) WithGroup(name string) slog.Handler {
+	return &Gate{h.next.WithGroup(name), h.bursts}
 }
 
 // Handle writes the record or counts it.
-func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
+func (h *Gate) Handle(ctx context.Context, r slog.Record) error {
 	reason, status := facts(r)
 	most := shown
 	if r.Message == "request" {
@@ -107,7 +107,7 @@ func (b *bursts) admit(k kind, most int, tell func(held int)) bool {
 }
 
 // tell writes how often a record came again, with what its first one said of message and reason.
-func (h *Handler) tell(first slog.Record, held int) {
+func (h *Gate) tell(first slog.Record, held int) {
 	r := slog.NewRecord(time.Now(), first.Level, first.Message, 0)
 	if reason, _ := facts(first); reason != "" {
 		r.AddAttrs(slog.String("reason", reason))
