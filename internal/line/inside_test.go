@@ -109,7 +109,8 @@ func TestConferenceThatCallsItself(t *testing.T) {
 	for _, kind := range []string{"call", "connect"} {
 		place(t, nil, func(b *theatre, _ *network) {
 			c := b.conference(conference.Settings{PreFlowID: b.flow(
-				`[{"type":"`+kind+`","option":{"destinations":[{"type":"conference","target":"${voipbin.conference.id}"}],"actions":[{"type":"sleep","option":{"duration":20000}}]}},{"type":"sleep","option":{"duration":20000}}]`, "")})
+				`[{"type":"`+kind+`","option":{"destinations":[{"type":"conference","target":"${voipbin.conference.id}"}],"actions":[{"type":"sleep","option":{"duration":20000}}]}},{"type":"sleep","option":{"duration":20000}}]`, "",
+			)})
 			if _, err := b.x.Place(b.ctx, orderTo(c, `[{"type":"sleep","option":{"duration":30000}}]`)); err != nil {
 				t.Fatal(err)
 			}
