@@ -50,7 +50,7 @@ func IsToken(secret string) bool {
 func (d *Desk) Authenticate(ctx context.Context, token string) (rest.Caller, error) {
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return d.o.Key, nil },
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithoutClaimsValidation())
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
 	if err != nil || c.Type != "agent" || !wall.Now().Before(time.Time(c.Expire)) {
 		return rest.Caller{}, invalidCredentials()
 	}
