@@ -28,7 +28,7 @@ func NameOf(a call.Address) string {
 	return clean
 }
 
-// AddressOf is the destination that a URI names: an extension of ours, a number, or a SIP address. local reports whether a host is this server; nil: none is.
+// AddressOf is the destination that a URI names: an extension of ours, by its name or as extension:NAME, an agent as agent:ID, a number, or a SIP address. local reports whether a host is this server; nil: none is.
 func AddressOf(uri string, local func(host string) bool) call.Address {
 	scheme, rest, found := strings.Cut(uri, ":")
 	if !found {
@@ -36,11 +36,14 @@ func AddressOf(uri string, local func(host string) bool) call.Address {
 	}
 	user, host, _ := strings.Cut(rest, "@")
 	host, _, _ = strings.Cut(host, ";")
+	kind, id, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(user), "%3a", ":"), ":")
 	switch {
 	case strings.EqualFold(scheme, "tel"):
 		return call.Address{Type: "tel", Target: rest}
 	case local != nil && local(host) && strings.HasPrefix(user, "+"):
 		return call.Address{Type: "tel", Target: user}
+	case local != nil && local(host) && (kind == "agent" || kind == "extension") && id != "":
+		return call.Address{Type: kind, Target: user[len(user)-len(id):]}
 	case local != nil && local(host):
 		return call.Address{Type: "extension", Target: user}
 	}
