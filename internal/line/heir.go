@@ -59,7 +59,7 @@ func (l *Line) takeOver(ctx context.Context, in Invite, d Dialog) error {
 	if early && (l.outbound == nil || l.outbound.leg == nil) || closed(l.hang) {
 		return fault.New(fault.Conflict, "CALL_NOT_ANSWERED", "call %s cannot be taken over now", l.id)
 	}
-	twin := l.leg.Twin()
+	twin := l.leg.Twin(in.Secure)
 	if err := twin.Invited(in.Peer.Addr(), in.Offer); err != nil {
 		return err
 	}

@@ -289,15 +289,20 @@ func TestReplace(t *testing.T) {
 				t.Errorf("call %+v", c)
 			}
 		}
-		bad := newPhone()
-		in.Offer = []byte("no sdp")
-		if h, err := l.Replace(in, bad, false); err != nil {
-			t.Error(err)
-		} else if err := h.Run(b.ctx); err != nil {
-			t.Error(err)
-		}
-		if rejected, _ := bad.told(); rejected != 1 || closed(p.done) {
-			t.Error("nonsense has replaced a phone")
+		for _, secure := range []bool{false, true} { // nonsense, and plain RTP of a phone that has to encrypt
+			bad := newPhone()
+			in.Offer, in.Secure = []byte("no sdp"), secure
+			if secure {
+				in.Offer = offer("sendrecv", "PCMU")
+			}
+			if h, err := l.Replace(in, bad, false); err != nil {
+				t.Error(err)
+			} else if err := h.Run(b.ctx); err != nil {
+				t.Error(err)
+			}
+			if rejected, _ := bad.told(); rejected != 1 || closed(p.done) {
+				t.Errorf("secure %v: an offer that cannot be taken has replaced a phone", secure)
+			}
 		}
 		p.end("remote", 0)
 		time.Sleep(3 * time.Second)
