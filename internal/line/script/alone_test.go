@@ -398,6 +398,7 @@ func TestShares(t *testing.T) {
 		w := newWorld(t, func(o *script.Options) { o.AloneEach = 2 })
 		w.run()
 		defer w.stop()
+		synctest.Wait() // it follows what comes from now on
 		for range 2 {
 			if _, err := w.p.Start(t.Context(), w.alone(`[{"type":"block"}]`)); err != nil {
 				t.Fatal(err)

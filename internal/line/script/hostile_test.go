@@ -131,7 +131,7 @@ func TestHostileServers(t *testing.T) {
 		if got := rec.Executed[0]; got.Reason != tt.want {
 			t.Errorf("%s of %s: %s %s, want %s", tt.action, tt.path, got.Outcome, got.Reason, tt.want)
 		}
-		if took := time.Since(began); took > timeout+5*time.Second {
+		if took := time.Since(began); took > timeout+20*time.Second {
 			t.Errorf("%s of %s took %s", tt.action, tt.path, took)
 		}
 	}
@@ -233,24 +233,26 @@ func TestCircles(t *testing.T) {
 		{"a variable that doubles", `[{"type":"variable_set","option":{"key":"k","value":"xxxxxxxxxxxxxxxx"}},{"id":"a","type":"variable_set","option":{"key":"k","value":"${k}${k}"},"next_id":"a"}]`, "FLOW_TOO_MANY_ACTIONS"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			began := time.Now()
-			end, rec := w.perform(t.Context(), tt.list)
-			if end.Reason != tt.end || rec.EndReason != tt.end || rec.Status != active.Ended {
-				t.Errorf("%s, record %s %s", end.Reason, rec.Status, rec.EndReason)
-			}
-			if took := time.Since(began); took > 10*time.Second {
-				t.Errorf("it took %s", took)
-			}
-			events, _, err := w.st.Events(t.Context(), store.LogQuery{Resource: rec.ID, Limit: 1000})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range events {
-				if len(e.Data) > 350<<10 {
-					t.Fatalf("event %d has %d bytes", e.Seq, len(e.Data))
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				began := time.Now()
+				end, rec := w.perform(t.Context(), tt.list)
+				if end.Reason != tt.end || rec.EndReason != tt.end || rec.Status != active.Ended {
+					t.Errorf("%s, record %s %s", end.Reason, rec.Status, rec.EndReason)
 				}
-			}
+				if took := time.Since(began); took != 0 {
+					t.Errorf("it waited for %s", took)
+				}
+				events, _, err := w.st.Events(t.Context(), store.LogQuery{Resource: rec.ID, Limit: 1000})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range events {
+					if len(e.Data) > 350<<10 {
+						t.Fatalf("event %d has %d bytes", e.Seq, len(e.Data))
+					}
+				}
+			})
 		})
 	}
 }
@@ -268,6 +270,7 @@ func TestCallsAreCounted(t *testing.T) {
 		})
 		w.run()
 		defer w.stop()
+		synctest.Wait() // it follows what comes from now on
 		next := w.flow(dial)
 		for _, count := range []int{run.CallsMax - 1, run.CallsMax} {
 			plan := w.plan(`[]`)
