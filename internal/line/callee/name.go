@@ -36,16 +36,28 @@ func AddressOf(uri string, local func(host string) bool) call.Address {
 	}
 	user, host, _ := strings.Cut(rest, "@")
 	host, _, _ = strings.Cut(host, ";")
-	kind, id, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(user), "%3a", ":"), ":")
+	kind, id := kindOf(user)
 	switch {
 	case strings.EqualFold(scheme, "tel"):
 		return call.Address{Type: "tel", Target: rest}
 	case local != nil && local(host) && strings.HasPrefix(user, "+"):
 		return call.Address{Type: "tel", Target: user}
-	case local != nil && local(host) && (kind == "agent" || kind == "extension") && id != "":
-		return call.Address{Type: kind, Target: user[len(user)-len(id):]}
+	case local != nil && local(host) && id != "":
+		return call.Address{Type: kind, Target: id}
 	case local != nil && local(host):
 		return call.Address{Type: "extension", Target: user}
 	}
 	return call.Address{Type: "sip", Target: rest}
+}
+
+// kindOf splits a user that says what it is, as agent:ID or extension:NAME, with or without an escape.
+func kindOf(user string) (kind, id string) {
+	for _, kind := range []string{"agent", "extension"} {
+		for _, colon := range []string{":", "%3a"} {
+			if n := len(kind) + len(colon); len(user) > n && strings.EqualFold(user[:n], kind+colon) {
+				return kind, user[n:]
+			}
+		}
+	}
+	return "", ""
 }

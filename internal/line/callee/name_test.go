@@ -24,3 +24,14 @@ func TestAddressOf(t *testing.T) {
 		t.Errorf("without a host of ours: %s", got.Type)
 	}
 }
+
+func FuzzAddressOf(f *testing.F) {
+	for _, seed := range []string{"sip:agent:abc@here", "sip:agent%3Aabc@here", "sip:İİİ:@here", "tel:+1", "", ":@", "sip:EXTENSION%3a@here"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, uri string) {
+		if got := AddressOf(uri, func(string) bool { return true }); got.Type == "" {
+			t.Errorf("%q has no type", uri)
+		}
+	})
+}
