@@ -148,7 +148,7 @@ func main() {
 
 // run returns the exit code: 0, 2 for usage, 1 otherwise.
 func run(args []string) int {
-	parser, err := kong.New(&commands{}, kong.Name("parley"), kong.UsageOnError(),
+	parser, err := kong.New(&commands{}, kong.Name("parley"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Description("A self-hosted conference server: phones and browsers in one room, by API."))
 	if err != nil {
 		panic(err) // the grammar above is broken
