@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Conferences are the commands about conferences.
@@ -129,6 +131,9 @@ type one struct {
 // find returns the id of the conference that is meant.
 func (c *one) find() (string, error) {
 	word := strings.TrimPrefix(c.Conference, "sip:")
+	if uuid.Validate(word) == nil && len(word) == 36 {
+		return strings.ToLower(word), nil // no need to look through all
+	}
 	all, err := pages[conferenceRow](&c.asking, "/conferences", url.Values{"type": {"all"}}, 1_000_000)
 	if err != nil {
 		return "", err

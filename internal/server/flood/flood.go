@@ -1,5 +1,5 @@
 // Package flood keeps a log readable while the same thing happens again and again: of records with the same message and reason it lets the
-// first ones of ten seconds through, counts the rest, and writes one line with the number. Requests that were refused for want of room are
+// first ones of ten seconds through, counts the rest, and writes one line with the number. Refusals for want of room are
 // no errors of the server: they are warnings. It owns the counts and starts a timer for each burst.
 package flood
 
@@ -59,16 +59,14 @@ func (h *Gate) WithGroup(name string) slog.Handler {
 // Handle writes the record or counts it.
 func (h *Gate) Handle(ctx context.Context, r slog.Record) error {
 	reason, status := facts(r)
+	if r.Message == "request" && status < http.StatusInternalServerError {
+		return h.next.Handle(ctx, r) // the access log is complete
+	}
 	most := shown
-	if r.Message == "request" {
-		if status < http.StatusInternalServerError {
-			return h.next.Handle(ctx, r) // the access log is complete
-		}
-		if status == http.StatusServiceUnavailable {
-			most, r.Level = crowded, slog.LevelWarn
-			if !h.next.Enabled(ctx, r.Level) {
-				return nil
-			}
+	if reason == "OVERLOADED" || r.Message == "request" && status == http.StatusServiceUnavailable {
+		most, r.Level = crowded, slog.LevelWarn
+		if !h.next.Enabled(ctx, r.Level) {
+			return nil
 		}
 	}
 	if h.bursts.admit(kind{r.Message, reason}, most, func(held int) { h.tell(r, held) }) {

@@ -54,6 +54,12 @@ func TestFlood(t *testing.T) {
 		if count("RATE_LIMITED") != shown+2 {
 			t.Error("a new burst is not shown")
 		}
+		for range 9 {
+			log.Info("call refused", "reason", "OVERLOADED")
+		}
+		if count("level=WARN") != 3 { // a burst before, its count, and this
+			t.Errorf("calls without room:\n%s", out.String()[max(0, len(out.String())-1000):])
+		}
 		log.Error("request", "status", 500)
 		if count("level=ERROR") != 1 {
 			t.Error("an error of the server is not shown as one")
