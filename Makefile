@@ -28,6 +28,7 @@ test: $(VERSITYGW)
 	@command -v npm >/dev/null || scripts/need nodejs npm
 	go build -trimpath -o bin/parley ./cmd/parley
 	go test -race -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /internal/e2e)
+	go test -race -tags testhooks $(TESTFLAGS) ./internal/wall
 	go test -race -timeout 30m $(TESTFLAGS) ./internal/e2e
 
 ## check: format, vet, lint, architecture, vulnerabilities
@@ -35,6 +36,7 @@ check: $(GOFUMPT) $(STATICCHECK) $(GOVULNCHECK)
 	@scripts/need libopus-dev
 	@out=$$($(GOFUMPT) -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofumpt: run 'make fmt' for:"; echo "$$out"; exit 1; fi
 	go vet ./...
+	go vet -tags testhooks ./cmd/parley ./internal/wall
 	$(STATICCHECK) ./...
 	go test -count=1 ./internal/arch
 	@scripts/vulncheck $(GOVULNCHECK)
