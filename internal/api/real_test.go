@@ -127,9 +127,10 @@ func TestExampleBodies(t *testing.T) {
 	}
 	conference := w.must("POST", "/conferences", object{}).id()
 	ids := map[string]string{
-		"conferences": conference, "conferencecalls": w.join(conference, "ada", ""), "calls": w.call(w.me),
+		"conferences": conference, "calls": w.call(w.me),
 		"accesskeys": w.must("POST", "/accesskeys", object{}).id(), "extensions": w.must("POST", "/extensions", object{"extension": "a", "password": "secret"}).id(),
 	}
+	ids["conferencecalls"] = w.joinBy(conference, "ada", "", ids["calls"])
 	ids["flows"] = w.must("POST", "/flows", object{}).id()
 	ids["webhooks"] = w.must("POST", "/webhooks", object{"uri": "https://hook.invalid/"}).id()
 	ids["trunks"] = w.must("POST", "/trunks", object{"host": "sip.invalid"}).id()
@@ -148,6 +149,9 @@ func TestExampleBodies(t *testing.T) {
 		if strings.HasPrefix(path, "/service_agents/") {
 			w.must("PUT", "/agents/"+ben+"/password", object{"password": passwordOf("ben")}) // an example changes it
 			as = []string{"Authorization", "Bearer " + w.login("ben")}
+		}
+		if asked, ok := body.(object); ok && asked["transferer_call_id"] != nil {
+			asked["transferer_call_id"] = ids["calls"]
 		}
 		w.must(method, strings.ReplaceAll(path, "{id}", ids[strings.Split(path, "/")[1]]), body, as...)
 	}

@@ -208,9 +208,15 @@ func (w *world) refused(status int, reason, method, path string, body any, heade
 // join lets somebody into a conference, as a phone would.
 func (w *world) join(conferenceID, name string, role conference.Role) (id string) {
 	w.t.Helper()
+	return w.joinBy(conferenceID, name, role, uuid.NewString())
+}
+
+// joinBy is join by a call.
+func (w *world) joinBy(conferenceID, name string, role conference.Role, call string) (id string) {
+	w.t.Helper()
 	id = uuid.NewString()
 	for _, c := range []conference.Command{
-		conference.Join{At: time.Now(), ID: conference.ParticipantID(id), CustomerID: w.me, CallID: uuid.NewString(), Name: name, Role: role},
+		conference.Join{At: time.Now(), ID: conference.ParticipantID(id), CustomerID: w.me, CallID: call, Name: name, Role: role},
 		conference.Connected{At: time.Now(), ID: conference.ParticipantID(id)},
 	} {
 		w.tell(conferenceID, c)
