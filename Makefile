@@ -24,7 +24,7 @@ build:
 
 ## test: all tests under the race detector; those with real phones last, when nothing else takes the processor
 test: $(VERSITYGW)
-	@scripts/need libopus-dev sip-tester baresip-core kamailio sox flite espeak-ng ffmpeg
+	@scripts/need libopus-dev sip-tester baresip-core kamailio linphone-cli sox flite espeak-ng ffmpeg
 	@command -v npm >/dev/null || scripts/need nodejs npm
 	go build -trimpath -o bin/parley ./cmd/parley
 	go test -race -timeout 30m $(TESTFLAGS) $$(go list ./... | grep -v /internal/e2e)
