@@ -128,7 +128,7 @@ func (s Suite) start(ctx context.Context, dir string) (*subject, time.Duration, 
 		return nil, 0, err
 	}
 	args := []string{s.Binary, "serve", "--dev", "--data", dir, "--http", web.String(), "--sip", phone.String()}
-	if pin, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() > 1 {
+	if pin, err := exec.LookPath("taskset"); err == nil && processors() > 1 {
 		args = append([]string{pin, "-c", "0"}, args...)
 	}
 	sub := &subject{cmd: exec.Command(args[0], args[1:]...), data: dir, http: "http://" + web.String(), sip: phone}
@@ -229,4 +229,13 @@ func free() (netip.AddrPort, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).AddrPort(), nil
+}
+
+// processors returns how many the machine has. runtime.NumCPU says how many of them this process may use, which is one when it is pinned itself.
+func processors() int {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.NumCPU()
+	}
+	return bytes.Count(info, []byte("processor\t"))
 }
