@@ -67,7 +67,7 @@ func TestKamailio(t *testing.T) {
 	needs(t, "baresip", "kamailio")
 	here := near(t)
 	room := here.conference(object{"type": "conference", "dial_in": "trunk"})
-	bob := newPhone(t, "PCMU", tone(8000, 900, time.Minute), account{user: "+4930123456"})
+	bob := newPhone(t, "PCMU", tone(8000, 900, 4*time.Minute), account{user: "+4930123456"})
 	first, kill := kamailio(t, bob.account.host)
 	second, _ := kamailio(t, bob.account.host)
 	trunk := func(addr string, priority int) string {
@@ -88,7 +88,7 @@ func TestKamailio(t *testing.T) {
 	}
 
 	// In: Carol has credentials at the Kamailio, which knows where the trunk is.
-	carol := newPhone(t, "PCMU", tone(8000, 440, time.Minute), account{"carol", first, ";auth_pass=correct-horse;auth_user=carol"})
+	carol := newPhone(t, "PCMU", tone(8000, 440, 4*time.Minute), account{"carol", first, ";auth_pass=correct-horse;auth_user=carol"})
 	carol.enter("sip:trunk@" + first)
 	here.wait(room, "conferencecall_joined", 1)
 

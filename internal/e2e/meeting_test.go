@@ -62,6 +62,7 @@ func TestMeeting(t *testing.T) {
 	s.desk()
 	s.meet()
 	s.ring()
+	s.transfer()
 	s.must("PUT", "/webhooks/"+hook, object{"name": "last"}) // the end of the log that is compared
 	last := s.last("webhook_updated")
 
@@ -163,6 +164,7 @@ func (s *server) desk() {
 	for path, body := range map[string]object{
 		"/extensions": {"extension": "anna", "password": "long enough"},
 		"/accesskeys": {"name": "a"},
+		"/agents":     {"username": "anna", "password": "long enough", "permission": 16},
 		"/flows":      {"name": "a", "actions": []any{}},
 		"/trunks":     {"name": "a", "host": "127.0.0.1", "auth": "address"},
 		"/webhooks":   {"uri": "http://127.0.0.1:1/", "events": []string{"nothing"}},
@@ -219,6 +221,36 @@ func (s *server) meet() {
 	s.must("DELETE", "/conferences/"+room, nil)
 	s.wait(room, "conference_deleted", 1)
 	one.waitFor("CALL_CLOSED")
+}
+
+// transfer is about sending somebody on: to one that declines, then to one that answers.
+func (s *server) transfer() {
+	s.t.Helper()
+	room := s.conference(nil)
+	stays := newPhone(s.t, "PCMU", tone(8000, hertzA, time.Minute), account{})
+	stays.enter("sip:" + room + "@" + s.sip)
+	s.wait(room, "conferencecall_joined", 1)
+	goes := newPhone(s.t, "PCMU", silence(8000), account{})
+	goes.enter("sip:" + room + "@" + s.sip)
+	who := s.must("GET", "/conferencecalls/"+s.wait(room, "conferencecall_joined", 2).id(), nil)
+	comes, address := callee(s.t, "PCMU", hertzB)
+	begin := func() (path string) {
+		return "/transfers/" + s.must("POST", "/transfers", object{
+			"transfer_type": "attended", "transferer_call_id": who["reference_id"], "transferee_addresses": []object{{"type": "sip", "target": address}},
+		})["id"].(string)
+	}
+	path := begin()
+	comes.waitFor("CALL_INCOMING")
+	comes.hangup()
+	s.waitField(path, "status", "failed")
+	path = begin()
+	comes.accept()
+	s.waitField(path, "status", "consulting")
+	goes.hangup()
+	s.waitField(path, "status", "completed")
+	s.must("DELETE", "/conferences/"+room, nil)
+	comes.waitFor("CALL_CLOSED")
+	stays.waitFor("CALL_CLOSED")
 }
 
 // ring is about calls out: to several, to one that does not answer, to one that is recorded, to nobody at all.
